@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# pmstack: build, test, install. `make help` lists the targets.
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR  ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+
+SHELL := bash
+
+# SANITIZE=1 builds everything with AddressSanitizer and UndefinedBehaviorSanitizer into a directory of its own.
+ifdef SANITIZE
+BUILD ?= build-asan
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT ?= -O1
+else
+BUILD ?= build
+OPT ?= -O2
+endif
+
+CC ?= cc
+# V=1 shows whole command lines
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@)
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+            -Wwrite-strings -Wvla -Wformat=2 -Werror
+HARDENING := -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo yes)
+
+CPPFLAGS += -D_GNU_SOURCE -I. -DPM_VERSION='"$(VERSION)"' $(if $(SYSTEMD),-DPM_WITH_SYSTEMD)
+CFLAGS   += -std=c17 $(OPT) -g $(WARNINGS) $(HARDENING) $(SANFLAGS)
+LDFLAGS  += -pie -Wl,-z,relro,-z,now $(SANFLAGS)
+AGENT_LIBS := -lnetsnmpagent -lnetsnmp -lconfuse -lsqlite3 -lcap-ng $(if $(SYSTEMD),-lsystemd)
+IPMI_LIBS := -lfreeipmi
+WOL_LIBS := -lpcap
+LIBS = $(AGENT_LIBS) $(IPMI_LIBS) $(WOL_LIBS) -luv
+
+AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/mib/*.c))
+IPMI_SRC := $(wildcard ipmi/*.c)
+WOL_SRC  := $(wildcard wol/*.c)
+UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
+PROG_SRC := $(wildcard tests/integration/*.c)
+LAB_SRC  := $(wildcard tests/lab/*.c)
+BENCH_SRC := $(wildcard tests/bench/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+ARCHIVES := $(BUILD)/libagent.a $(BUILD)/libipmi.a $(BUILD)/libwol.a
+UNIT_BIN := $(UNIT_SRC:tests/%.c=$(BUILD)/tests/%)
+PROG_BIN := $(PROG_SRC:tests/integration/%.c=$(BUILD)/tests/%)
+LAB_BIN  := $(LAB_SRC:tests/lab/%.c=$(BUILD)/lab/%)
+BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
+
+.PHONY: all help deps programs test check unit demo bench fuzz lint format install uninstall dist clean
+all: $(BUILD)/pmstackd
+
+help:
+	@echo 'make            build $(BUILD)/pmstackd'
+	@echo 'make deps       install what building and testing need, with apt (as root or by sudo)'
+	@echo 'make demo       a whole lab on this machine: SNMP, BMCs, Wake-on-LAN; KEEP=1 leaves it up'
+	@echo 'make test       unit and integration tests, then again under ASan and UBSan'
+	@echo 'make bench      measurements beside peers, into $(BUILD)/bench.jsonl'
+	@echo 'make fuzz       libFuzzer on everything that parses foreign input; FUZZ_SECONDS=30 for each'
+	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, mandoc, smilint'
+	@echo 'make install    DESTDIR= PREFIX=$(PREFIX)'
+	@echo 'make dist       a source archive below dist/'
+	@echo 'SANITIZE=1      build with sanitizers, into build-asan'
+
+# --- build ----------------------------------------------------------------------------------------------------------
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define archive
+	@rm -f $@
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
+endef
+$(BUILD)/libagent.a: $(call obj,$(AGENT_SRC))
+	$(archive)
+$(BUILD)/libipmi.a: $(call obj,$(IPMI_SRC))
+	$(archive)
+$(BUILD)/libwol.a: $(call obj,$(WOL_SRC))
+	$(archive)
+
+$(BUILD)/pmstackd: $(call obj,agent/main.c) $(ARCHIVES)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/unit/ipmi/%: $(BUILD)/obj/tests/unit/ipmi/%.o $(BUILD)/libipmi.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(IPMI_LIBS) -luv -lcmocka -lgcrypt
+$(BUILD)/tests/unit/wol/%: $(BUILD)/obj/tests/unit/wol/%.o $(BUILD)/libwol.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(WOL_LIBS) -luv -lcmocka
+$(BUILD)/tests/unit/agent/%: $(BUILD)/obj/tests/unit/agent/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+$(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/lab/%: $(BUILD)/obj/tests/lab/%.o
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpcap
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lnetsnmpagent -lnetsnmp -lpcap
+
+# --- packages --------------------------------------------------------------------------------------------------------
+
+BUILD_PACKAGES := gcc make pkg-config libc6-dev libsnmp-dev libfreeipmi-dev libpcap-dev libuv1-dev libsqlite3-dev \
+                  libconfuse-dev libcap-ng-dev libsystemd-dev
+TEST_PACKAGES := libcmocka-dev libgcrypt20-dev clang libclang-rt-14-dev snmp snmpd snmptrapd libsnmp-base erlang-snmp smitools \
+                 freeipmi-tools ipmitool openipmi iproute2 iputils-ping util-linux tcpdump tshark socat procps etherwake wakeonlan \
+                 monitoring-plugins-standard prometheus-snmp-exporter libxml2-utils \
+                 sqlite3 perl git
+LINT_PACKAGES := clang-format clang-tidy cppcheck shellcheck mandoc
+
+# What dpkg does not know of is installed; nothing is done when all is there.
+deps:
+	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES) \
+	    2>/dev/null | awk '$$2 == "installed" {print $$1}' | sort -u | \
+	    comm -13 - <(printf '%s\n' $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES) | sort -u)); \
+	[ -n "$$missing" ] || exit 0; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -E'; \
+	echo "installing" $$missing; \
+	$$sudo apt-get update -q && \
+	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -q --no-install-recommends $$missing
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+TEST_ENV = PM_BUILD=$(abspath $(BUILD)) PMSTACKD=$(abspath $(BUILD))/pmstackd PM_LAB_BIN=$(abspath $(BUILD))/lab \
+           PM_TEST_BIN=$(abspath $(BUILD))/tests CMOCKA_MESSAGE_OUTPUT=TAP
+TEST_JOBS ?= $(shell nproc)
+SCRIPTS := $(wildcard tests/integration/*.t)
+
+programs: all $(UNIT_BIN) $(PROG_BIN) $(LAB_BIN)
+
+# Everything, then everything again with sanitizers. The first thing on a fresh machine is to install what is missing.
+test: deps
+	+@$(MAKE) --no-print-directory programs
+	+@$(MAKE) --no-print-directory SANITIZE=1 programs
+	@echo '== unit and integration tests'
+	+@$(MAKE) --no-print-directory check
+	@echo '== the same under AddressSanitizer and UndefinedBehaviorSanitizer'
+	+@$(MAKE) --no-print-directory SANITIZE=1 check
+
+# The tests of one build; T= chooses some of them.
+T ?= $(UNIT_BIN) $(SCRIPTS)
+check: programs
+	@$(TEST_ENV) prove --timer --jobs $(TEST_JOBS) --exec '' $(T)
+
+unit: $(UNIT_BIN)
+	@$(TEST_ENV) prove --exec '' $(UNIT_BIN)
+
+demo: deps
+	+@$(MAKE) --no-print-directory all $(LAB_BIN)
+	@$(TEST_ENV) tests/lab/demo.sh
+
+bench: deps
+	+@$(MAKE) --no-print-directory all $(LAB_BIN) $(BENCH_BIN)
+	@$(TEST_ENV) PM_BENCH_BIN=$(abspath $(BUILD))/bench tests/bench/run
+
+# --- fuzzing: libFuzzer needs clang ------------------------------------------------------------------------------------
+
+FUZZ_SECONDS ?= 30
+FUZZ_NAMES := $(FUZZ_SRC:tests/fuzz/%.c=%)
+FUZZ_BIN := $(FUZZ_NAMES:%=build-fuzz/fuzz/%)
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+
+build-fuzz/fuzz/%: tests/fuzz/%.c $(AGENT_SRC) $(IPMI_SRC) $(WOL_SRC)
+	@mkdir -p $(@D)
+	+$(Q)$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang SANFLAGS='$(FUZZ_FLAGS)' OPT=-O1 \
+	    HARDENING=-fPIE build-fuzz/obj/tests/fuzz/$*.o build-fuzz/libagent.a build-fuzz/libipmi.a build-fuzz/libwol.a
+	$(call say,LINK)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ build-fuzz/obj/tests/fuzz/$*.o build-fuzz/libagent.a \
+	    build-fuzz/libipmi.a build-fuzz/libwol.a $(LIBS)
+
+.PHONY: fuzz-programs
+fuzz-programs: $(FUZZ_BIN)
+fuzz: deps fuzz-programs
+	@set -e; for name in $(FUZZ_NAMES); do \
+	    echo "== $$name: $(FUZZ_SECONDS) s"; mkdir -p build-fuzz/corpus/$$name; \
+	    build-fuzz/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+	        -artifact_prefix=build-fuzz/ build-fuzz/corpus/$$name tests/fuzz/corpus/$$name 2>&1 | \
+	        grep -E '^(stat::|==|SUMMARY|ERROR|.*(ERROR|error):)' ; \
+	    test "$${PIPESTATUS[0]}" = 0; \
+	done
+
+# --- lint ---------------------------------------------------------------------------------------------------------------
+
+C_FILES := $(wildcard agent/*.[ch] agent/mib/*.[ch] ipmi/*.[ch] wol/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
+SHELL_FILES := .ci/run $(wildcard tests/lab/*.sh tests/lab/chassis tests/integration/*.t tests/bench/run tests/bench/*.sh)
+
+lint: deps
+	clang-format --dry-run --Werror $(C_FILES)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    --suppress=missingIncludeSystem -I. agent ipmi wol
+	clang-tidy --quiet $(AGENT_SRC) agent/main.c $(IPMI_SRC) $(WOL_SRC) -- $(CPPFLAGS) -std=c17
+	shellcheck -x $(SHELL_FILES)
+	mandoc -T lint -W warning docs/*.[1-9]
+
+format:
+	clang-format -i $(C_FILES)
+
+# --- install ---------------------------------------------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)/snmp/mibs \
+	    $(DESTDIR)$(DATADIR)/doc/pmstack/examples $(DESTDIR)$(PREFIX)/lib/systemd/system \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(DATADIR)/bash-completion/completions
+	install -m 755 $(BUILD)/pmstackd $(DESTDIR)$(SBINDIR)/pmstackd
+	install -m 644 docs/pmstack.conf.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 644 docs/pmstackd.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 mib/PMSTACK-MIB.txt $(DESTDIR)$(DATADIR)/snmp/mibs/
+	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(DATADIR)/doc/pmstack/
+	install -m 644 $(wildcard docs/examples/*.conf) $(DESTDIR)$(DATADIR)/doc/pmstack/examples/
+	install -m 644 docs/completion/pmstackd $(DESTDIR)$(DATADIR)/bash-completion/completions/
+	install -m 644 docs/systemd/pmstack.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/pmstack.conf
+	sed 's|@SBINDIR@|$(SBINDIR)|' docs/systemd/pmstackd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/pmstackd.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/pmstackd.service
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/pmstackd $(DESTDIR)$(MANDIR)/man5/pmstack.conf.5 $(DESTDIR)$(MANDIR)/man8/pmstackd.8 \
+	    $(DESTDIR)$(DATADIR)/snmp/mibs/PMSTACK-MIB.txt $(DESTDIR)$(PREFIX)/lib/systemd/system/pmstackd.service \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/pmstack.conf $(DESTDIR)$(DATADIR)/bash-completion/completions/pmstackd
+	rm -rf $(DESTDIR)$(DATADIR)/doc/pmstack
+
+dist:
+	@mkdir -p dist
+	git archive --format=tar.gz --prefix=pmstack-$(VERSION)/ -o dist/pmstack-$(VERSION).tar.gz HEAD
+	@echo dist/pmstack-$(VERSION).tar.gz
+
+clean:
+	rm -rf build build-asan build-fuzz build-clang dist
+
+.SECONDARY:
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
