@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/tc.h"
+
+#include <stddef.h>
+
+static const char *label(const char *const *labels, size_t count, int number)
+{
+	return number > 0 && (size_t)number < count ? labels[number] : "unknown";
+}
+
+#define LABEL(labels, number) label(labels, sizeof(labels) / sizeof(*(labels)), (int)(number))
+
+const char *pm_command_name(enum pm_command command)
+{
+	static const char *const labels[] = {"",
+					     "none",
+					     "powerOn",
+					     "wake",
+					     "shutdown",
+					     "powerOff",
+					     "reboot",
+					     "cycle",
+					     "reset",
+					     "suspend",
+					     "hibernate",
+					     "softOff",
+					     "diagnosticInterrupt",
+					     "init",
+					     "armWol",
+					     "identify"};
+
+	return LABEL(labels, command);
+}
+
+const char *pm_result_name(enum pm_result result)
+{
+	static const char *const labels[] = {"",
+					     "none",
+					     "ok",
+					     "alreadyInState",
+					     "timeout",
+					     "unreachable",
+					     "authFailed",
+					     "rejected",
+					     "guestRefused",
+					     "wakeNotSeen",
+					     "wakeNoResponse",
+					     "aborted",
+					     "interrupted",
+					     "notConfigured",
+					     "internalError"};
+
+	return LABEL(labels, result);
+}
+
+const char *pm_power_state_name(enum pm_power_state state)
+{
+	static const char *const labels[] = {"",         "unknown",     "off",        "poweringOn", "on",
+					     "draining", "poweringOff", "restarting", "suspended",  "fault"};
+
+	return LABEL(labels, state);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The textual conventions and enumerations of PMSTACK-MIB that the agent serves, as C enums. The numbers are the
+ * MIB's; a test compares them with the parsed module.
+ */
+#ifndef PM_TC_H
+#define PM_TC_H
+
+enum pm_truth { PM_TRUE = 1, PM_FALSE = 2 }; /* RFC 2579 TruthValue */
+
+enum pm_admin_state { PM_ADMIN_UNMANAGED = 1, PM_ADMIN_ON, PM_ADMIN_OFF };
+
+enum pm_power_state {
+	PM_POWER_UNKNOWN = 1,
+	PM_POWER_OFF,
+	PM_POWER_POWERING_ON,
+	PM_POWER_ON,
+	PM_POWER_DRAINING,
+	PM_POWER_POWERING_OFF,
+	PM_POWER_RESTARTING,
+	PM_POWER_SUSPENDED,
+	PM_POWER_FAULT
+};
+
+enum pm_state_source {
+	PM_SOURCE_NONE = 1,
+	PM_SOURCE_BMC,
+	PM_SOURCE_HYPERVISOR,
+	PM_SOURCE_HOST,
+	PM_SOURCE_PROBE
+};
+
+enum pm_command {
+	PM_COMMAND_NONE = 1,
+	PM_COMMAND_POWER_ON,
+	PM_COMMAND_WAKE,
+	PM_COMMAND_SHUTDOWN,
+	PM_COMMAND_POWER_OFF,
+	PM_COMMAND_REBOOT,
+	PM_COMMAND_CYCLE,
+	PM_COMMAND_RESET,
+	PM_COMMAND_SUSPEND,
+	PM_COMMAND_HIBERNATE,
+	PM_COMMAND_SOFT_OFF,
+	PM_COMMAND_DIAGNOSTIC_INTERRUPT,
+	PM_COMMAND_INIT,
+	PM_COMMAND_ARM_WOL,
+	PM_COMMAND_IDENTIFY
+};
+
+enum pm_result {
+	PM_RESULT_NONE = 1,
+	PM_RESULT_OK,
+	PM_RESULT_ALREADY_IN_STATE,
+	PM_RESULT_TIMEOUT,
+	PM_RESULT_UNREACHABLE,
+	PM_RESULT_AUTH_FAILED,
+	PM_RESULT_REJECTED,
+	PM_RESULT_GUEST_REFUSED,
+	PM_RESULT_WAKE_NOT_SEEN,
+	PM_RESULT_WAKE_NO_RESPONSE,
+	PM_RESULT_ABORTED,
+	PM_RESULT_INTERRUPTED,
+	PM_RESULT_NOT_CONFIGURED,
+	PM_RESULT_INTERNAL_ERROR
+};
+
+enum pm_power_on_method { PM_ON_AUTO = 1, PM_ON_IPMI, PM_ON_WOL };
+
+enum pm_wol_method { PM_WOL_ETHERNET = 1, PM_WOL_UDP };
+
+enum pm_bmc_status {
+	PM_BMC_UNKNOWN = 1,
+	PM_BMC_OK,
+	PM_BMC_AUTH_FAILED,
+	PM_BMC_UNREACHABLE,
+	PM_BMC_SESSIONS_EXHAUSTED,
+	PM_BMC_ERROR
+};
+
+enum pm_os_reachable { PM_OS_UNKNOWN = 1, PM_OS_YES, PM_OS_NO };
+
+enum pm_job_state {
+	PM_JOB_NOT_READY = 1,
+	PM_JOB_SCHEDULED,
+	PM_JOB_RUNNING,
+	PM_JOB_VERIFYING,
+	PM_JOB_ABORTING,
+	PM_JOB_SUCCEEDED,
+	PM_JOB_FAILED,
+	PM_JOB_ABORTED,
+	PM_JOB_TIMED_OUT,
+	PM_JOB_INTERRUPTED
+};
+
+enum pm_event_kind {
+	PM_EVENT_POWER_STATE = 1,
+	PM_EVENT_WAKE_SENT,
+	PM_EVENT_WAKE_SEEN,
+	PM_EVENT_WAKE_NOT_SEEN,
+	PM_EVENT_WAKE_NO_RESPONSE,
+	PM_EVENT_BMC_DOWN,
+	PM_EVENT_BMC_UP,
+	PM_EVENT_JOB_STARTED,
+	PM_EVENT_JOB_FINISHED,
+	PM_EVENT_JOB_FAILED,
+	PM_EVENT_VM_STATE,
+	PM_EVENT_INHIBIT,
+	PM_EVENT_WITNESS,
+	PM_EVENT_CONFIGURATION,
+	PM_EVENT_HOST,
+	PM_EVENT_CHASSIS,
+	PM_EVENT_SESSION,
+	PM_EVENT_ADMIN_STATE
+};
+
+enum pm_severity { PM_SEVERITY_OK = 1, PM_SEVERITY_WARNING, PM_SEVERITY_CRITICAL, PM_SEVERITY_UNKNOWN };
+
+/* The labels of PmCommand, PmResult and PmPowerState as in the MIB; for texts. */
+const char *pm_command_name(enum pm_command command);
+const char *pm_result_name(enum pm_result result);
+const char *pm_power_state_name(enum pm_power_state state);
+
+#endif
