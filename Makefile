@@ -30,7 +30,8 @@ HARDENING := -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=
 SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo yes)
 
 CPPFLAGS += -D_GNU_SOURCE -I. -DPM_VERSION='"$(VERSION)"' $(if $(SYSTEMD),-DPM_WITH_SYSTEMD)
-CFLAGS   += -std=c17 $(OPT) -g $(WARNINGS) $(HARDENING) $(SANFLAGS)
+# texts for people are cut to the length of their field on purpose
+CFLAGS   += $(if $(findstring clang,$(CC)),,-Wno-format-truncation) -std=c17 $(OPT) -g $(WARNINGS) $(HARDENING) $(SANFLAGS)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now $(SANFLAGS)
 AGENT_LIBS := -lnetsnmpagent -lnetsnmp -lconfuse -lsqlite3 -lcap-ng $(if $(SYSTEMD),-lsystemd)
 IPMI_LIBS := -lfreeipmi
@@ -106,7 +107,7 @@ $(BUILD)/tests/unit/agent/%: $(BUILD)/obj/tests/unit/agent/%.o $(ARCHIVES)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lgcrypt
 $(BUILD)/lab/%: $(BUILD)/obj/tests/lab/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK)
@@ -121,7 +122,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libsnmp-dev libfreeipmi-dev libpcap-dev libuv1-dev libsqlite3-dev \
                   libconfuse-dev libcap-ng-dev libsystemd-dev
 TEST_PACKAGES := libcmocka-dev libgcrypt20-dev clang libclang-rt-14-dev snmp snmpd snmptrapd libsnmp-base erlang-snmp smitools \
-                 freeipmi-tools ipmitool openipmi iproute2 iputils-ping util-linux tcpdump tshark socat procps etherwake wakeonlan \
+                 freeipmi-tools ipmitool openipmi iproute2 iputils-ping util-linux tcpdump tshark socat procps netcat-openbsd etherwake wakeonlan \
                  monitoring-plugins-standard prometheus-snmp-exporter libxml2-utils \
                  sqlite3 perl git
 LINT_PACKAGES := clang-format clang-tidy cppcheck shellcheck mandoc

@@ -1,0 +1,267 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# make demo: a machine room on this host. Four servers with BMCs and a storage server that wakes on a magic packet are
+# watched and switched by SNMP; every step shows its command, and what really happened is checked.
+#
+#   demo.sh                the demo; it leaves nothing behind. KEEP=1: it leaves everything up
+#   demo.sh --stop LAB     ends what KEEP=1 left; build/demo/stop calls it
+# Exit status: 0 when every step had the outcome that it should have, else 1.
+# shellcheck disable=SC2119 # functions of the lab have optional arguments
+set -u
+# shellcheck source=tests/lab/lab.sh
+. "$(dirname "$0")/lab.sh"
+
+DEMO=build/demo
+TIMEOUT_S=20
+failures=0
+kept=
+if [[ -t 1 ]]; then
+    BOLD=$'\e[1m' GREEN=$'\e[32m' RED=$'\e[31m' PLAIN=$'\e[0m'
+else
+    BOLD='' GREEN='' RED='' PLAIN=''
+fi
+
+# ---- telling ----
+
+title() { printf '\n%s== %s%s\n' "$BOLD" "$*" "$PLAIN"; }
+explain() { printf '   %s\n' "$@"; }
+indent() { sed 's/^/     /'; }
+
+# verdict RC TEXT
+verdict() {
+    if [[ $1 == 0 ]]; then
+        printf '   %s✓%s %s\n' "$GREEN" "$PLAIN" "$2"
+    else
+        failures=$((failures + 1))
+        printf '   %s✗ NOT SO:%s %s\n' "$RED" "$PLAIN" "$2"
+    fi
+}
+
+# command USER COMMAND REGEX WHY: the command as it is printed, run in the repository's directory; its output must match.
+command_as() {
+    local line="SNMPCONFPATH=$DEMO/$1 $2" output
+    printf '\n   %s$ %s%s\n' "$BOLD" "$line" "$PLAIN"
+    output=$(cd "$LAB_ROOT" && bash -c "$line" 2>&1)
+    indent <<<"$output"
+    [[ $output =~ $3 ]]
+    verdict $? "$4"
+}
+
+# observe TEXT COMMAND...: becomes true within the time limit.
+observe() {
+    local text=$1
+    shift
+    wait_until "$TIMEOUT_S" "$@"
+    verdict $? "$text"
+}
+
+# notified REGEX: a notification since the last trap_mark, printed without what every notification has.
+notified() {
+    local line
+    line=$(trap_wait "$TIMEOUT_S" "$1")
+    verdict $? "snmptrapd received:"
+    tr '\t' '\n' <<<"${line#*snmpTrapOID.0 = }" | indent
+}
+
+state_is() { snmp_is reader "pmMachinePowerState.$1" "$2"; }
+result_is() { snmp_is reader "pmMachineLastResult.$1" "$2"; }
+heard() { sleeper_heard "$@" >/dev/null; }
+booted() { [[ $(machine_boots "$1") == "$2" ]]; }
+
+# ---- the lab ----
+
+demo_begin() {
+    [[ -x $PMSTACKD ]] || bail_out "$PMSTACKD is missing: make"
+    lab_begin --host-net
+    trap 'demo_end $?' EXIT
+    [[ ! -x $LAB_ROOT/$DEMO/stop ]] || "$LAB_ROOT/$DEMO/stop" # an earlier KEEP=1
+    [[ ! -e $LAB_ROOT/$DEMO/log/. ]] || bail_out "another demo is running; if not, remove $DEMO"
+    rm -rf "${LAB_ROOT:?}/$DEMO" && mkdir -p "$LAB_ROOT/$DEMO"
+}
+
+demo_end() {
+    [[ -z $kept ]] || return
+    rm -rf "${LAB_ROOT:?}/$DEMO"
+    KEEP='' lab_end "$1"
+}
+
+demo_network() {
+    lab_snmptrapd && lab_snmpd || return 1
+    for machine in web01 web02 web03 web04; do lab_bmc "$machine" || return 1; done
+    machine_power web03 on && lab_segment storage && lab_sleeper storage nas1 02:00:5e:10:00:01 || return 1
+    ln -s "$LAB/snmp/reader" "$LAB/snmp/operator" "$LAB/log" "$LAB_ROOT/$DEMO/"
+    [[ -z ${SUDO_UID:-} ]] || chown -R "$SUDO_UID" "$LAB"/snmp/{reader,operator}
+}
+
+demo_agent() {
+    lab_agent_conf <<END
+agent {
+  name          = "demo"
+  poll-interval = 2s
+}
+credentials "lab" {
+  username      = "$LAB_BMC_USER"
+  password-file = "$LAB_BMC_PASSWORD_FILE"
+  cipher-suites = { 3 }
+}
+machine "web[01-04]" {
+  location = "rack 1"
+  bmc { address = "127.0.1.[1-4]"  port = $(bmc_port web01)  credentials = "lab" }
+}
+machine "nas1" {
+  location = "rack 2"
+  nic "eth0" { mac = "02:00:5e:10:00:01"  wol = "ethernet"  interface = "$(segment_interface storage)" }
+  probe { method = "icmp"  address = "$(machine_address nas1)" }
+}
+END
+    lab_agent
+}
+
+all_states_known() {
+    [[ $(snmp_as reader walk -Ov pmMachinePowerState 2>/dev/null | tr '\n' ' ') == "off off on off unknown "* ]]
+}
+
+demo_introduce() {
+    title "A machine room in this host"
+    explain "snmpd     SNMPv3 on $LAB_SNMPD_ADDRESS; users: reader (reads), operator (also writes PMSTACK-MIB)" \
+        "pmstackd  its AgentX subagent, run by $LAB_AGENT_USER with CAP_NET_RAW and nothing else" \
+        "web01-04  servers, each a BMC (ipmi_sim, IPMI 2.0) in front of a process: running is on" \
+        "nas1      sleeps in an Ethernet segment of its own until a magic packet reaches its NIC"
+}
+
+# ---- the steps ----
+
+step_look() {
+    title "What is in the room?"
+    wait_until "$TIMEOUT_S" all_states_known
+    command_as reader "snmpwalk localhost pmMachineName" 'web01.*web02.*web03.*web04.*nas1' "five machines"
+    command_as reader "snmpwalk localhost pmMachinePowerState" \
+        '\.1 = INTEGER: off.*\.2 = INTEGER: off.*\.3 = INTEGER: on' "their power states, as their BMCs report them"
+    explain "nas1 has no BMC. That it does not answer a ping does not prove that it is off: its state is unknown."
+}
+
+step_find() {
+    title "Which index has web02?"
+    command_as reader "snmpget localhost 'pmNameIndex.\"web02\"'" ' = (Gauge32|Unsigned32): 2' "2, in one request and without a walk"
+}
+
+step_on() {
+    title "Switch web02 on"
+    trap_mark
+    command_as operator "snmpset localhost pmMachineCommand.2 = powerOn" 'powerOn' \
+        "accepted; the answer does not wait for the machine"
+    observe "the machine is on: process $(wait_until 5 machine_is_on web02 && machine_pid web02) runs" machine_is_on web02
+    observe "and the agent has seen it" state_is 2 on
+    notified 'pmPowerStateChange.*pmMachinePowerState.2 = on'
+}
+
+step_cycle() {
+    title "web02 hangs: cycle it"
+    trap_mark
+    command_as operator "snmpset localhost pmMachineCommand.2 = cycle" 'cycle' "accepted"
+    observe "the machine has booted a second time" booted web02 2
+    notified 'pmJobFinished.*pmMachineLastResult.2 = ok'
+    observe "the BMC was told once" test "$(machine_count web02 'set (power 0|reset)')" == 1
+    command_as reader "snmpget localhost pmMachineLastResult.2 pmMachineLastResultText.2" 'ok' "how it went, in a code and in words"
+}
+
+step_off() {
+    title "web03 is wanted off, whatever it is now"
+    trap_mark
+    command_as operator "snmpset localhost pmBmcChassisControl.3 = powerDown" 'powerDown' "by its BMC, at once"
+    observe "no process any more" machine_is_off web03
+    observe "and the agent has seen it" state_is 3 off
+    notified 'pmPowerStateChange.*pmMachinePowerState.3 = off'
+    trap_mark
+    command_as operator "snmpset localhost pmMachineCommand.3 = powerOff" 'powerOff' "once more: accepted as well"
+    observe "and the result says that there was nothing to do" result_is 3 alreadyInState
+}
+
+step_wake() {
+    title "Wake nas1, which has no BMC"
+    trap_mark
+    command_as operator "snmpset localhost pmNicWake.5.1 = send" 'send' "a magic packet is on its way"
+    observe "the sleeping NIC has heard it:" heard nas1 woken
+    sleeper_heard nas1 | head -n 1 | indent
+    observe "nas1 has come up and answers a ping" machine_answers nas1
+    notified 'pmWakeSeen'
+    observe "the agent has seen nas1 come up" state_is 5 on
+    command_as reader "snmpget localhost pmNicWakeSent.5.1 pmNicWakeSeen.5.1 pmMachineLastResult.5" \
+        'pmNicWakeSeen.5.1 = Counter32: [1-9].*ok' "sent, and proved by a capture of the frame as it left"
+}
+
+step_refused() {
+    title "What is refused"
+    command_as reader "snmpset localhost pmMachineCommand.2 = powerOff" 'noAccess|authorizationError' \
+        "the reader may look and not touch: VACM"
+    command_as operator "snmpset localhost pmMachineCommand.2 = none" 'wrongValue' "none is not a verb"
+    command_as operator "snmpset localhost pmMachineCommand.99 = powerOff" 'noCreation' "there is no machine 99"
+    command_as operator "snmpset localhost pmNicWake.1.1 = send" 'inconsistentName|noCreation' "web01 has no NIC to wake"
+    verdict "$(machine_is_on web02; echo $?)" "and web02 is still on"
+}
+
+step_overview() {
+    title "The whole room in one varbind, and what happened"
+    command_as reader "snmpget localhost pmStateMapStates.1 | head -n 1" 'Hex-STRING: 02 04 02 02 04 00' \
+        "an octet for each of 256 pmIndex: 2 is off, 4 is on, 0 is no machine"
+    command_as reader "snmpwalk localhost pmEventText.2" 'pmEventText.2.[0-9]+ = STRING' "web02's history"
+}
+
+demo_steps() {
+    step_look
+    step_find
+    step_on
+    step_cycle
+    step_off
+    step_wake
+    step_refused
+    step_overview
+}
+
+# ---- the end ----
+
+# What KEEP=1 leaves is ended by another process, which knows the directory alone.
+demo_keep() {
+    printf '#!/bin/sh\n# Ends the lab that "make demo KEEP=1" left up.\nexec bash "%s/tests/lab/demo.sh" --stop "%s"\n' \
+        "$LAB_ROOT" "$LAB" >"$LAB_ROOT/$DEMO/stop"
+    chmod +x "$LAB_ROOT/$DEMO/stop"
+    kept=yes
+    title "The lab stays up. Try, in $LAB_ROOT:"
+    printf '   %s\n' "export SNMPCONFPATH=$DEMO/operator" \
+        "snmptable -Cb -CH -Ci localhost pmNameTable" \
+        "snmpset localhost pmMachineAdminState.1 = on pmMachineAdminState.4 = on" \
+        "snmpwalk localhost pmBmcTable" \
+        "tail -f $DEMO/log/snmptrapd.log $DEMO/log/pmstackd.log" \
+        "cat $LAB/etc/pmstackd.conf" \
+        "$DEMO/stop        # ends it and removes everything"
+}
+
+demo_stop() {
+    LAB=$1
+    [[ -d $LAB/run && ${LAB##*/} == pmstack-lab.* ]] || lab_complain "$LAB is not a lab" || exit 1
+    lab_end_all
+    rm -rf "$LAB" "${LAB_ROOT:?}/$DEMO"
+    echo "the lab is gone"
+}
+
+main() {
+    local start_ms
+    if [[ ${1:-} == --stop ]]; then
+        demo_stop "$2"
+        return
+    fi
+    start_ms=$(tap_now_ms)
+    demo_begin
+    demo_network && demo_agent || exit 1
+    demo_introduce
+    demo_steps
+    if ((failures > 0)); then
+        printf '\n%s%d outcomes were not as they should be.%s\n' "$RED" "$failures" "$PLAIN"
+    else
+        printf '\n%sEverything as it should be, in %d s.%s\n' "$GREEN" $((($(tap_now_ms) - start_ms) / 1000)) "$PLAIN"
+    fi
+    [[ ${KEEP:-} != 1 ]] || demo_keep
+    ((failures == 0))
+}
+
+main "$@"
