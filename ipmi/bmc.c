@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One BMC: its queue of operations, its clock (one timer for retransmissions and deadlines) and its end.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ipmi/internal.h"
+
+enum { COMPLETION_CODE_NODE_BUSY = 0xc0 }; /* IPMI 2.0, table 5-2: try again */
+
+static const uint64_t NEVER = UINT64_MAX;
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- ending operations ---- */
+
+static void unlink_op(struct ipmi_op *op)
+{
+	struct ipmi_bmc *bmc = op->bmc;
+	struct ipmi_op **link = &bmc->head, *previous = NULL;
+
+	for (; *link != op; link = &(*link)->next)
+		previous = *link;
+	*link = op->next;
+	if (bmc->tail == op)
+		bmc->tail = previous;
+}
+
+/* The callback may submit, cancel, free the BMC or close the engine: nothing of op is used after it. */
+static void complete(struct ipmi_op *op, struct ipmi_reply *reply)
+{
+	struct ipmi_bmc *bmc = op->bmc;
+	ipmi_done_fn done = op->request.done;
+	void *data = op->request.data;
+
+	if (reply->result == IPMI_TIMEOUT || reply->result == IPMI_UNREACHABLE)
+		bmc->stats.timeouts++;
+	unlink_op(op);
+	free(op);
+	if (bmc->head)
+		ipmi_bmc_wake(bmc);
+	if (done)
+		done(reply, data);
+}
+
+void ipmi_bmc_reply(struct ipmi_bmc *bmc, struct ipmi_reply *reply)
+{
+	bmc->waiting = NULL;
+	reply->round_trip_us = bmc->stats.round_trip_us;
+	complete(bmc->head, reply);
+}
+
+void ipmi_bmc_finish(struct ipmi_bmc *bmc, enum ipmi_result result, const char *format, ...)
+{
+	struct ipmi_reply reply = {.result = result};
+	char why[sizeof(reply.text)];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, sizeof(why), format, arguments);
+	va_end(arguments);
+	ipmi_text(reply.text, sizeof(reply.text), "%s%s", bmc->name, why);
+	ipmi_session_drop(bmc);
+	complete(bmc->head, &reply);
+}
+
+static void complete_cancelled(struct ipmi_op *op)
+{
+	struct ipmi_reply reply = {.result = IPMI_CANCELLED};
+	char name[64];
+
+	ipmi_text(reply.text, sizeof(reply.text), "%s: %s cancelled", op->bmc->name,
+		  ipmi_request_name(&op->request, name, sizeof(name)));
+	complete(op, &reply);
+}
+
+void ipmi_op_cancel(struct ipmi_op *op)
+{
+	struct ipmi_bmc *bmc = op->bmc;
+
+	if (op == bmc->head) {
+		if (bmc->state == IPMI_STATE_READY)
+			bmc->waiting = NULL; /* the answer will be dropped, the session stays */
+		else if (!op->next)
+			ipmi_session_drop(bmc);
+	}
+	complete_cancelled(op);
+}
+
+/* ---- deadlines ---- */
+
+static void finish_head_late(struct ipmi_bmc *bmc)
+{
+	struct ipmi_op *op = bmc->head;
+	enum ipmi_result result =
+	    op->contact || bmc->state == IPMI_STATE_READY ? IPMI_TIMEOUT : IPMI_UNREACHABLE;
+	const char *error = bmc->network_error == ECONNREFUSED ? "connection refused by host"
+			    : bmc->network_error               ? strerror(bmc->network_error)
+							       : "";
+	char name[64], limit[32];
+
+	ipmi_request_name(&op->request, name, sizeof(name));
+	ipmi_seconds(op->timeout_ms, limit, sizeof(limit));
+	if (bmc->state == IPMI_STATE_RESOLVING)
+		ipmi_bmc_finish(bmc, result, " has a name that did not resolve within %s", limit);
+	else if (bmc->waiting && bmc->waiting->cmd != ipmi_command_exchanges[op->request.command].cmd)
+		ipmi_bmc_finish(bmc, result, " did not answer %s (for %s) within %s%s%s", bmc->waiting->name,
+				name, limit, *error ? ": " : "", error);
+	else
+		ipmi_bmc_finish(bmc, result, " did not answer %s within %s%s%s", name, limit,
+				*error ? ": " : "", error);
+}
+
+static void finish_queued_late(struct ipmi_op *op)
+{
+	struct ipmi_bmc *bmc = op->bmc;
+	struct ipmi_reply reply = {
+	    .result = bmc->state == IPMI_STATE_READY || (bmc->head && bmc->head->contact) ? IPMI_TIMEOUT
+											  : IPMI_UNREACHABLE};
+	char name[64], limit[32];
+
+	ipmi_text(reply.text, sizeof(reply.text), "%s: %s waited %s for earlier requests", bmc->name,
+		  ipmi_request_name(&op->request, name, sizeof(name)),
+		  ipmi_seconds(op->timeout_ms, limit, sizeof(limit)));
+	complete(op, &reply);
+}
+
+/* Starts over after each one: the callback may have changed the queue. */
+static void expire(struct ipmi_bmc *bmc, uint64_t now_ms)
+{
+	struct ipmi_op *op = bmc->head;
+
+	while (op && !bmc->closing) {
+		if (op->deadline_ms > now_ms) {
+			op = op->next;
+			continue;
+		}
+		if (op == bmc->head)
+			finish_head_late(bmc);
+		else
+			finish_queued_late(op);
+		op = bmc->head;
+	}
+}
+
+/* ---- sending ---- */
+
+static bool is_command(const struct ipmi_exchange *exchange)
+{
+	return ipmi_exchange_index(exchange) >= IPMI_EXCHANGE_COMMAND;
+}
+
+/* A `once` command that has been on the wire is never sent again. */
+static bool spent(const struct ipmi_bmc *bmc)
+{
+	return is_command(bmc->waiting) && bmc->head->request.once && bmc->head->sent;
+}
+
+int ipmi_bmc_transmit(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange)
+{
+	uint8_t packet[IPMI_PACKET_MAX];
+	int length, status;
+
+	if (exchange->framing == IPMI_FRAMING_SETUP)
+		bmc->tag++; /* an answer to an earlier transmission would carry random numbers the BMC has
+			       replaced */
+	length = ipmi_packet_build(bmc, exchange, packet, sizeof(packet));
+	if (length < 0)
+		return -EINVAL;
+	status = ipmi_engine_send(bmc, packet, (size_t)length);
+	explicit_bzero(packet, sizeof(packet));
+	if (status < 0 && status != -EAGAIN)
+		bmc->network_error = -status;
+	return status;
+}
+
+static void note_sent(struct ipmi_bmc *bmc)
+{
+	if (bmc->sent_ns == 0) {
+		bmc->sent_ns = uv_hrtime();
+		bmc->stats.requests++;
+	} else {
+		bmc->stats.retransmits++;
+	}
+	if (is_command(bmc->waiting))
+		bmc->head->sent = true;
+}
+
+static void transmit_waiting(struct ipmi_bmc *bmc)
+{
+	int status = ipmi_bmc_transmit(bmc, bmc->waiting);
+
+	if (status == -EINVAL && !bmc->closing) {
+		ipmi_bmc_finish(bmc, IPMI_INTERNAL, ": %s cannot be assembled", bmc->waiting->name);
+		return;
+	}
+	if (status == 0)
+		note_sent(bmc);
+	bmc->transmissions++;
+	bmc->transmit_at_ms = ipmi_now_ms() + bmc->interval_ms;
+	bmc->interval_ms += bmc->interval_ms / 2;
+}
+
+void ipmi_bmc_send(struct ipmi_bmc *bmc, enum ipmi_exchange_id id)
+{
+	bmc->waiting = ipmi_exchange(id);
+	bmc->rq_seq = (bmc->rq_seq + 1) & IPMI_LAN_REQUESTER_SEQUENCE_NUMBER_MAX;
+	bmc->transmissions = 0;
+	bmc->interval_ms = bmc->retransmit_ms;
+	bmc->begun_ms = ipmi_now_ms();
+	bmc->sent_ns = 0;
+	transmit_waiting(bmc);
+}
+
+void ipmi_bmc_proceed(struct ipmi_bmc *bmc)
+{
+	ipmi_bmc_send(bmc, (enum ipmi_exchange_id)(IPMI_EXCHANGE_COMMAND + (int)bmc->head->request.command));
+}
+
+/* A `once` request must not be wasted on a session that the BMC may have forgotten: that is found out first.
+ */
+static void start_head(struct ipmi_bmc *bmc, uint64_t now_ms)
+{
+	if (bmc->state != IPMI_STATE_READY)
+		ipmi_session_begin(bmc);
+	else if (bmc->head->request.once && now_ms - bmc->answered_ms > IPMI_TRUSTED_MS)
+		ipmi_bmc_send(bmc, IPMI_EXCHANGE_SET_PRIVILEGE);
+	else
+		ipmi_bmc_proceed(bmc);
+}
+
+/* No answer on a kept session: the BMC has probably forgotten it. Once in an operation a new one is set up.
+ */
+static bool session_lost(struct ipmi_bmc *bmc, uint64_t now_ms)
+{
+	struct ipmi_op *op = bmc->head;
+
+	if (bmc->state != IPMI_STATE_READY || op->reestablished)
+		return false;
+	return bmc->transmissions >= IPMI_LOST_AFTER || now_ms - bmc->begun_ms >= op->timeout_ms / 3;
+}
+
+static void retransmit(struct ipmi_bmc *bmc, uint64_t now_ms)
+{
+	if (spent(bmc)) {
+		bmc->transmit_at_ms = NEVER;
+	} else if (session_lost(bmc, now_ms)) {
+		bmc->head->reestablished = true;
+		ipmi_session_drop(bmc);
+		ipmi_session_begin(bmc);
+	} else if (bmc->state != IPMI_STATE_SETUP || !ipmi_session_unanswered(bmc)) {
+		transmit_waiting(bmc);
+	}
+}
+
+void ipmi_bmc_network_error(struct ipmi_bmc *bmc, int error)
+{
+	bmc->network_error = error;
+}
+
+/* ---- receiving ---- */
+
+static int64_t realtime_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void note_answer(struct ipmi_bmc *bmc)
+{
+	bmc->stats.round_trip_us = (unsigned)((uv_hrtime() - bmc->sent_ns) / 1000);
+	bmc->stats.last_contact_ms = realtime_ms();
+	bmc->answered_ms = ipmi_now_ms();
+	bmc->network_error = 0;
+	if (bmc->head)
+		bmc->head->contact = true;
+}
+
+/* "Node busy" means that nothing was done: asked again later, under a new sequence number. */
+static void ask_again(struct ipmi_bmc *bmc)
+{
+	bmc->rq_seq = (bmc->rq_seq + 1) & IPMI_LAN_REQUESTER_SEQUENCE_NUMBER_MAX;
+	bmc->transmissions = 1;
+	bmc->transmit_at_ms = ipmi_now_ms() + bmc->interval_ms;
+}
+
+static void take_malformed(struct ipmi_bmc *bmc)
+{
+	bmc->stats.bad_packets++;
+	if (bmc->closing)
+		ipmi_session_drop(bmc);
+	else
+		ipmi_bmc_finish(bmc, IPMI_REJECTED, " answered %s with too little data", bmc->waiting->name);
+}
+
+static void take_answer(struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	const struct ipmi_exchange *exchange = bmc->waiting;
+	uint8_t code =
+	    exchange->framing == IPMI_FRAMING_SETUP ? 0 : (uint8_t)ipmi_field(response, "comp_code");
+
+	if (code == 0)
+		exchange->accept(bmc, response);
+	else if (code == COMPLETION_CODE_NODE_BUSY && !spent(bmc))
+		ask_again(bmc);
+	else
+		exchange->reject(bmc, code);
+}
+
+void ipmi_bmc_receive(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length)
+{
+	fiid_obj_t response;
+	enum ipmi_verdict verdict = ipmi_packet_check(bmc, packet, length, &response);
+
+	if (verdict == IPMI_PACKET_INVALID) {
+		bmc->stats.bad_packets++;
+		return;
+	}
+	note_answer(bmc);
+	if (verdict == IPMI_PACKET_MALFORMED)
+		take_malformed(bmc);
+	else
+		take_answer(bmc, response);
+	ipmi_bmc_wake(bmc);
+}
+
+/* ---- the clock ---- */
+
+static uint64_t next_event_ms(const struct ipmi_bmc *bmc)
+{
+	uint64_t at_ms = bmc->waiting ? bmc->transmit_at_ms : NEVER;
+
+	if (bmc->closing)
+		return min_u64(at_ms, bmc->close_deadline_ms);
+	for (const struct ipmi_op *op = bmc->head; op; op = op->next)
+		at_ms = min_u64(at_ms, op->deadline_ms);
+	return at_ms;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct ipmi_bmc *bmc = handle->data;
+
+	bmc->timer_closed = true;
+	ipmi_bmc_dispose(bmc);
+}
+
+static void run_closing(struct ipmi_bmc *bmc, uint64_t now_ms)
+{
+	if (bmc->state == IPMI_STATE_READY && now_ms < bmc->close_deadline_ms) {
+		if (now_ms >= bmc->transmit_at_ms)
+			transmit_waiting(bmc);
+		return;
+	}
+	bmc->session.has_keys = false; /* Close Session was sent */
+	ipmi_session_drop(bmc);
+	uv_close((uv_handle_t *)&bmc->timer, on_timer_closed);
+}
+
+static void run_open(struct ipmi_bmc *bmc, uint64_t now_ms)
+{
+	expire(bmc, now_ms);
+	if (!bmc->head || bmc->closing)
+		return;
+	if (bmc->waiting) {
+		if (now_ms >= bmc->transmit_at_ms)
+			retransmit(bmc, now_ms);
+	} else if (bmc->state != IPMI_STATE_RESOLVING) {
+		start_head(bmc, now_ms);
+	}
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct ipmi_bmc *bmc = timer->data;
+	uint64_t now_ms = ipmi_now_ms(), at_ms;
+
+	if (bmc->closing)
+		run_closing(bmc, now_ms);
+	else
+		run_open(bmc, now_ms);
+	if (uv_is_closing((uv_handle_t *)timer))
+		return;
+	at_ms =
+	    bmc->head && !bmc->waiting && bmc->state != IPMI_STATE_RESOLVING ? now_ms : next_event_ms(bmc);
+	if (at_ms != NEVER)
+		uv_timer_start(timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+}
+
+void ipmi_bmc_wake(struct ipmi_bmc *bmc)
+{
+	if (!uv_is_closing((uv_handle_t *)&bmc->timer))
+		uv_timer_start(&bmc->timer, on_timer, 0, 0);
+}
+
+/* ---- public ---- */
+
+bool ipmi_bmc_config_valid(const struct ipmi_bmc_config *c)
+{
+	if (!c->host || !*c->host || c->port == 0 || !c->username ||
+	    strlen(c->username) > IPMI_MAX_USER_NAME_LENGTH || c->password_length > IPMI_PASSWORD_MAX ||
+	    c->kg_length > IPMI_MAX_K_G_LENGTH || c->privilege < IPMI_PRIVILEGE_USER ||
+	    c->privilege > IPMI_PRIVILEGE_ADMINISTRATOR || c->cipher_suite_count == 0 ||
+	    c->cipher_suite_count > IPMI_CIPHER_SUITES_MAX || !ipmi_workarounds_supported(c->workarounds))
+		return false;
+	for (size_t i = 0; i < c->cipher_suite_count; i++)
+		if (!ipmi_cipher_suite_supported(c->cipher_suites[i]))
+			return false;
+	return true;
+}
+
+static void copy_config(struct ipmi_bmc *bmc, const struct ipmi_bmc_config *c)
+{
+	bmc->port = c->port;
+	snprintf(bmc->username, sizeof(bmc->username), "%s", c->username);
+	if (c->password_length)
+		memcpy(bmc->password, c->password, c->password_length);
+	bmc->password_length = (unsigned)c->password_length;
+	if (c->kg_length)
+		memcpy(bmc->kg, c->kg, c->kg_length);
+	bmc->kg_length = (unsigned)c->kg_length;
+	bmc->privilege = c->privilege;
+	memcpy(bmc->suites, c->cipher_suites, c->cipher_suite_count);
+	bmc->suite_count = c->cipher_suite_count;
+	bmc->timeout_ms = c->timeout_ms ? c->timeout_ms : IPMI_TIMEOUT_MS;
+	bmc->retransmit_ms = c->retransmit_ms ? c->retransmit_ms : IPMI_RETRANSMIT_MS;
+	bmc->workarounds = c->workarounds;
+	bmc->stats.ipmi_version = "";
+	ipmi_get_random(&bmc->tag, sizeof(bmc->tag)); /* only makes guessing harder */
+	ipmi_get_random(&bmc->rq_seq, sizeof(bmc->rq_seq));
+}
+
+int ipmi_bmc_new(struct ipmi_engine *engine, const struct ipmi_bmc_config *config, struct ipmi_bmc **result)
+{
+	struct ipmi_bmc *bmc;
+
+	if (!ipmi_bmc_config_valid(config) || ipmi_engine_closing(engine))
+		return -EINVAL;
+	bmc = calloc(1, sizeof(*bmc));
+	if (!bmc || !(bmc->host = strdup(config->host))) {
+		free(bmc);
+		return -ENOMEM;
+	}
+	copy_config(bmc, config);
+	bmc->numeric = ipmi_resolve_numeric(bmc);
+	snprintf(bmc->name, sizeof(bmc->name), strchr(bmc->host, ':') ? "BMC [%s]:%u" : "BMC %s:%u",
+		 bmc->host, bmc->port);
+	uv_timer_init(ipmi_engine_loop(engine), &bmc->timer);
+	bmc->timer.data = bmc;
+	ipmi_engine_link(engine, bmc);
+	*result = bmc;
+	return 0;
+}
+
+void ipmi_bmc_dispose(struct ipmi_bmc *bmc)
+{
+	if (!bmc->timer_closed || bmc->resolving)
+		return;
+	ipmi_engine_unlink(bmc);
+	free(bmc->host);
+	explicit_bzero(bmc, sizeof(*bmc));
+	free(bmc);
+}
+
+void ipmi_bmc_shut(struct ipmi_bmc *bmc, unsigned timeout_ms)
+{
+	uint64_t deadline_ms = ipmi_now_ms() + timeout_ms;
+
+	if (bmc->closing) {
+		bmc->close_deadline_ms = min_u64(bmc->close_deadline_ms, deadline_ms);
+		ipmi_bmc_wake(bmc);
+		return;
+	}
+	bmc->closing = true;
+	bmc->close_deadline_ms = deadline_ms;
+	while (bmc->head)
+		ipmi_op_cancel(bmc->head);
+	if (bmc->resolving)
+		uv_cancel((uv_req_t *)&bmc->resolver);
+	if (bmc->state == IPMI_STATE_READY)
+		ipmi_bmc_send(bmc, IPMI_EXCHANGE_CLOSE_SESSION);
+	ipmi_bmc_wake(bmc);
+}
+
+void ipmi_bmc_free(struct ipmi_bmc *bmc)
+{
+	if (bmc)
+		ipmi_bmc_shut(bmc, IPMI_FREE_TIMEOUT_MS);
+}
+
+struct ipmi_op *ipmi_bmc_submit(struct ipmi_bmc *bmc, const struct ipmi_request *request)
+{
+	struct ipmi_op *op = bmc->closing ? NULL : calloc(1, sizeof(*op));
+
+	if (!op)
+		return NULL;
+	op->bmc = bmc;
+	op->request = *request;
+	op->timeout_ms = request->timeout_ms ? request->timeout_ms : bmc->timeout_ms;
+	op->deadline_ms = ipmi_now_ms() + op->timeout_ms;
+	if (bmc->tail)
+		bmc->tail->next = op;
+	else
+		bmc->head = op;
+	bmc->tail = op;
+	ipmi_bmc_wake(bmc);
+	return op;
+}
+
+void ipmi_bmc_stats(const struct ipmi_bmc *bmc, struct ipmi_bmc_stats *stats)
+{
+	*stats = bmc->stats;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a BMC can be asked (IPMI 2.0, section 28): how each request is filled and its answer read.
+ */
+#include "ipmi/internal.h"
+
+static const struct ipmi_request *running(const struct ipmi_bmc *bmc)
+{
+	return &bmc->head->request;
+}
+
+/* ---- Get Chassis Status, 28.2 ---- */
+
+static int fill_chassis_status(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	(void)bmc;
+	return fill_cmd_get_chassis_status(request);
+}
+
+/* Table 28-3 has one bit for each event; the first that is set is reported. */
+static enum ipmi_power_event last_power_event(fiid_obj_t response)
+{
+	static const struct {
+		const char *field;
+		enum ipmi_power_event event;
+	} events[] = {
+	    {"last_power_event.power_on_entered_via_ipmi", IPMI_EVENT_ON_BY_COMMAND},
+	    {"last_power_event.power_down_caused_by_power_fault", IPMI_EVENT_FAULT},
+	    {"last_power_event.power_down_caused_by_power_interlock_being_activated", IPMI_EVENT_INTERLOCK},
+	    {"last_power_event.power_down_caused_by_power_overload", IPMI_EVENT_OVERLOAD},
+	    {"last_power_event.ac_failed", IPMI_EVENT_AC_FAILED},
+	};
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (ipmi_field(response, events[i].field))
+			return events[i].event;
+	return IPMI_EVENT_NONE;
+}
+
+static enum ipmi_identify identify_state(fiid_obj_t response)
+{
+	if (!ipmi_field(response, "misc_chassis_state.chassis_identify_command_and_state_info_supported"))
+		return IPMI_IDENTIFY_UNKNOWN;
+	switch (ipmi_field(response, "misc_chassis_state.chassis_identify_state")) {
+	case IPMI_CHASSIS_IDENTIFY_STATE_OFF:
+		return IPMI_IDENTIFY_OFF;
+	case IPMI_CHASSIS_IDENTIFY_STATE_TEMPORARY_ON:
+		return IPMI_IDENTIFY_TIMED;
+	case IPMI_CHASSIS_IDENTIFY_STATE_INDEFINITE_ON:
+		return IPMI_IDENTIFY_INDEFINITE;
+	default:
+		return IPMI_IDENTIFY_UNKNOWN;
+	}
+}
+
+static void accept_chassis_status(struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	struct ipmi_reply reply = {.result = IPMI_OK};
+	struct ipmi_chassis_status *c = &reply.chassis;
+	uint64_t policy = ipmi_field(response, "current_power_state.power_restore_policy");
+
+	c->power_on = ipmi_field(response, "current_power_state.power_is_on");
+	c->power_overload = ipmi_field(response, "current_power_state.power_overload");
+	c->interlock_active = ipmi_field(response, "current_power_state.interlock");
+	c->power_fault = ipmi_field(response, "current_power_state.power_fault");
+	c->power_control_fault = ipmi_field(response, "current_power_state.power_control_fault");
+	c->chassis_intrusion = ipmi_field(response, "misc_chassis_state.chassis_intrusion_active");
+	c->front_panel_lockout = ipmi_field(response, "misc_chassis_state.front_panel_lockout_active");
+	c->drive_fault = ipmi_field(response, "misc_chassis_state.drive_fault");
+	c->cooling_fault = ipmi_field(response, "misc_chassis_state.cooling_fan_fault_detected");
+	c->last_power_event = last_power_event(response);
+	c->restore_policy = (enum ipmi_restore_policy)policy;
+	c->identify = identify_state(response);
+	ipmi_bmc_reply(bmc, &reply);
+}
+
+/* ---- commands whose answer is only a completion code ---- */
+
+static void accept_plain(struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	struct ipmi_reply reply = {.result = IPMI_OK};
+
+	(void)response;
+	ipmi_bmc_reply(bmc, &reply);
+}
+
+static int fill_chassis_control(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	return fill_cmd_chassis_control((uint8_t)running(bmc)->control, request);
+}
+
+/* The second data octet exists only since IPMI 2.0 and only for "indefinite": older BMCs refuse it. */
+static int fill_identify(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	static const uint8_t off = 0, force = IPMI_CHASSIS_FORCE_IDENTIFY_ON;
+
+	switch (running(bmc)->identify.mode) {
+	case IPMI_IDENTIFY_INDEFINITE:
+		return fill_cmd_chassis_identify(&off, &force, request);
+	case IPMI_IDENTIFY_TIMED:
+		return fill_cmd_chassis_identify(&running(bmc)->identify.interval_s, NULL, request);
+	default:
+		return fill_cmd_chassis_identify(&off, NULL, request);
+	}
+}
+
+static int fill_restore_policy(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	return fill_cmd_set_power_restore_policy((uint8_t)running(bmc)->restore_policy, request);
+}
+
+static int fill_set_boot_flags(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	const struct ipmi_boot_flags *boot = &running(bmc)->boot;
+
+	return fill_cmd_set_system_boot_options_boot_flags(
+	    IPMI_SYSTEM_BOOT_OPTIONS_PARAMETER_VALID_UNLOCKED, boot->efi, boot->persistent,
+	    IPMI_SYSTEM_BOOT_OPTION_BOOT_FLAG_VALID, IPMI_SYSTEM_BOOT_OPTION_DISABLE,
+	    IPMI_SYSTEM_BOOT_OPTION_DISABLE, (uint8_t)boot->device, IPMI_SYSTEM_BOOT_OPTION_DISABLE,
+	    IPMI_SYSTEM_BOOT_OPTION_DISABLE, IPMI_SYSTEM_BOOT_OPTION_BOOT_FLAG_CONSOLE_REDIRECTION_DEFAULT,
+	    IPMI_SYSTEM_BOOT_OPTION_DISABLE, IPMI_SYSTEM_BOOT_OPTION_DISABLE, IPMI_SYSTEM_BOOT_OPTION_DISABLE,
+	    IPMI_SYSTEM_BOOT_OPTION_BOOT_FLAG_FIRMWARE_BIOS_VERBOSITY_DEFAULT,
+	    IPMI_SYSTEM_BOOT_OPTION_DISABLE,
+	    IPMI_SYSTEM_BOOT_OPTION_BOOT_FLAGS_SET_MUX_TO_RECOMENDED_AT_END_OF_POST,
+	    IPMI_SYSTEM_BOOT_OPTION_DISABLE, IPMI_SYSTEM_BOOT_OPTION_DEVICE_INSTANCE_SELECTOR_MIN, request);
+}
+
+/* ---- Get System Boot Options, parameter 5, 28.13 ---- */
+
+static int fill_get_boot_flags(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	(void)bmc;
+	return fill_cmd_get_system_boot_options(IPMI_SYSTEM_BOOT_OPTION_PARAMETER_BOOT_FLAGS,
+						IPMI_SYSTEM_BOOT_OPTIONS_NO_SET_SELECTOR,
+						IPMI_SYSTEM_BOOT_OPTIONS_NO_BLOCK_SELECTOR, request);
+}
+
+/* Flags that are not valid say nothing about the next boot (table 28-14): no override. */
+static void accept_boot_flags(struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	struct ipmi_reply reply = {.result = IPMI_OK};
+
+	reply.boot.device = IPMI_BOOT_NO_OVERRIDE;
+	if (ipmi_field(response, "boot_flags_valid")) {
+		reply.boot.device = (enum ipmi_boot_device)ipmi_field(response, "boot_device");
+		reply.boot.persistent = ipmi_field(response, "boot_flags_persistent");
+		reply.boot.efi = ipmi_field(response, "bios_boot_type");
+	}
+	ipmi_bmc_reply(bmc, &reply);
+}
+
+/* ---- Get POH Counter, 28.14 ---- */
+
+static int fill_poh_counter(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	(void)bmc;
+	return fill_cmd_get_power_on_hours_counter(request);
+}
+
+static void accept_poh_counter(struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	uint64_t minutes =
+	    ipmi_field(response, "minutes_per_counter") * ipmi_field(response, "counter_reading");
+	struct ipmi_reply reply = {.result = IPMI_OK, .power_on_hours = (uint32_t)(minutes / 60)};
+
+	ipmi_bmc_reply(bmc, &reply);
+}
+
+static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
+{
+	const struct ipmi_exchange *exchange = bmc->waiting;
+	struct ipmi_reply reply = {.result = IPMI_REJECTED, .completion_code = completion_code};
+	char name[64], text[IPMI_ERR_STR_MAX_LEN] = "";
+
+	ipmi_completion_code_strerror_r(exchange->cmd, exchange->net_fn, completion_code, text, sizeof(text));
+	ipmi_text(reply.text, sizeof(reply.text), "%s refused %s: completion code 0x%02X: %s", bmc->name,
+		  ipmi_request_name(running(bmc), name, sizeof(name)), completion_code, text);
+	ipmi_bmc_reply(bmc, &reply);
+}
+
+#define CHASSIS_COMMAND(name_, cmd_, template_rq_, template_rs_, fill_, accept_)                  \
+	{                                                                                         \
+		.name = name_, .framing = IPMI_FRAMING_SESSION, .net_fn = IPMI_NET_FN_CHASSIS_RQ, \
+		.cmd = cmd_, .request_template = template_rq_, .response_template = template_rs_, \
+		.fill = fill_, .accept = accept_, .reject = reject_command,                       \
+	}
+
+const struct ipmi_exchange ipmi_command_exchanges[IPMI_GET_POH_COUNTER + 1] = {
+    [IPMI_GET_CHASSIS_STATUS] =
+	CHASSIS_COMMAND("Get Chassis Status", IPMI_CMD_GET_CHASSIS_STATUS, tmpl_cmd_get_chassis_status_rq,
+			tmpl_cmd_get_chassis_status_rs, fill_chassis_status, accept_chassis_status),
+    [IPMI_CHASSIS_CONTROL] =
+	CHASSIS_COMMAND("Chassis Control", IPMI_CMD_CHASSIS_CONTROL, tmpl_cmd_chassis_control_rq,
+			tmpl_cmd_chassis_control_rs, fill_chassis_control, accept_plain),
+    [IPMI_CHASSIS_IDENTIFY] =
+	CHASSIS_COMMAND("Chassis Identify", IPMI_CMD_CHASSIS_IDENTIFY, tmpl_cmd_chassis_identify_rq,
+			tmpl_cmd_chassis_identify_rs, fill_identify, accept_plain),
+    [IPMI_SET_POWER_RESTORE_POLICY] = CHASSIS_COMMAND(
+	"Set Power Restore Policy", IPMI_CMD_SET_POWER_RESTORE_POLICY, tmpl_cmd_set_power_restore_policy_rq,
+	tmpl_cmd_set_power_restore_policy_rs, fill_restore_policy, accept_plain),
+    [IPMI_GET_BOOT_FLAGS] = CHASSIS_COMMAND(
+	"Get System Boot Options", IPMI_CMD_GET_SYSTEM_BOOT_OPTIONS, tmpl_cmd_get_system_boot_options_rq,
+	tmpl_cmd_get_system_boot_options_boot_flags_rs, fill_get_boot_flags, accept_boot_flags),
+    [IPMI_SET_BOOT_FLAGS] =
+	CHASSIS_COMMAND("Set System Boot Options", IPMI_CMD_SET_SYSTEM_BOOT_OPTIONS,
+			tmpl_cmd_set_system_boot_options_boot_flags_rq, tmpl_cmd_set_system_boot_options_rs,
+			fill_set_boot_flags, accept_plain),
+    [IPMI_GET_POH_COUNTER] = CHASSIS_COMMAND(
+	"Get POH Counter", IPMI_CMD_GET_POWER_ON_HOURS_COUNTER, tmpl_cmd_get_power_on_hours_counter_rq,
+	tmpl_cmd_get_power_on_hours_counter_rs, fill_poh_counter, accept_poh_counter),
+};

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Shared by the files of the IPMI engine, not for its users: engine.c owns the sockets and finds the BMC that
+ * a packet belongs to, bmc.c the queue and clock of one BMC, session.c the set-up of a session, command.c
+ * what can be asked, packet.c the bytes, resolve.c the addresses, text.c the words.
+ */
+#ifndef PM_IPMI_INTERNAL_H
+#define PM_IPMI_INTERNAL_H
+
+#include <freeipmi/freeipmi.h>
+#include <netinet/in.h>
+
+#include "ipmi/ipmi.h"
+
+enum {
+	IPMI_PACKET_MAX = 1024, /* larger than any answer that is asked for; longer packets are dropped */
+	IPMI_PASSWORD_MAX = 20, /* IPMI 2.0, 22.30 */
+	IPMI_KEY_MAX = 64,      /* room for the SIK, K1 and K2 of every algorithm in FreeIPMI */
+	IPMI_ADDRESSES_MAX = 4, /* of one host name */
+	IPMI_CIPHER_SUITES_MAX = 12, /* all that FreeIPMI supports: 0-3, 6-8, 11, 12, 15-17 */
+	IPMI_RETRANSMIT_MS = 400,    /* FreeIPMI's default */
+	IPMI_TIMEOUT_MS = 5000,      /* of an operation when the configuration has none */
+	IPMI_LOST_AFTER = 3,         /* unanswered transmissions until a kept session counts as forgotten */
+	IPMI_RESTART_AFTER = 4,      /* unanswered transmissions of one message until set-up begins anew */
+	IPMI_RESTARTS_MAX = 3,       /* of session set-up in one operation because the BMC dropped it */
+	IPMI_TRUSTED_MS = 5000,      /* a session this long unused is checked before a `once` request */
+	IPMI_FREE_TIMEOUT_MS = 2000  /* wait for the answer to Close Session after ipmi_bmc_free() */
+};
+
+/* How a message is wrapped: IPMI 1.5 without session (13.6), RMCP+ set-up (13.17-13.23), inside an RMCP+
+ * session. */
+enum ipmi_framing { IPMI_FRAMING_LAN, IPMI_FRAMING_SETUP, IPMI_FRAMING_SESSION };
+
+enum ipmi_exchange_id {
+	IPMI_EXCHANGE_AUTH_CAPABILITIES,
+	IPMI_EXCHANGE_OPEN_SESSION,
+	IPMI_EXCHANGE_RAKP_1,
+	IPMI_EXCHANGE_RAKP_3,
+	IPMI_EXCHANGE_SET_PRIVILEGE,
+	IPMI_EXCHANGE_CLOSE_SESSION,
+	IPMI_EXCHANGE_COMMAND, /* + enum ipmi_command */
+	IPMI_EXCHANGE_COUNT = IPMI_EXCHANGE_COMMAND + IPMI_GET_POH_COUNTER + 1
+};
+
+/* One kind of request and its answer. The tables are in session.c and command.c. */
+struct ipmi_exchange {
+	const char *name; /* as the specification calls it */
+	enum ipmi_framing framing;
+	uint8_t payload_request, payload_response; /* payload types, IPMI 2.0, table 13-16 */
+	uint8_t net_fn, cmd;
+	fiid_field_t *request_template, *response_template;
+	/* Fills the request; returns -1 when FreeIPMI refuses a value. */
+	int (*fill)(const struct ipmi_bmc *bmc, fiid_obj_t request);
+	/* Takes an answer that passed every check. The completion code is 0; an RMCP+ status code may be
+	 * anything. */
+	void (*accept)(struct ipmi_bmc *bmc, fiid_obj_t response);
+	/* Takes a completion code other than 0. */
+	void (*reject)(struct ipmi_bmc *bmc, uint8_t completion_code);
+};
+
+/* What both sides agreed on. Wiped when the session ends. */
+struct ipmi_session {
+	uint8_t authentication, integrity, confidentiality; /* algorithms, IPMI 2.0, tables 13-17 to 13-19 */
+	uint32_t console_id, managed_id;
+	uint32_t sequence;          /* last one sent */
+	uint32_t highest, received; /* receive window, IPMI 2.0, 6.12.13 */
+	uint8_t console_random[16], managed_random[16], guid[16];
+	uint8_t sik[IPMI_KEY_MAX], k1[IPMI_KEY_MAX], k2[IPMI_KEY_MAX];
+	unsigned sik_length, k1_length, k2_length;
+	bool has_keys; /* RAKP message 3 was or can be sent: the BMC may hold a session slot for us */
+};
+
+union ipmi_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+struct ipmi_op {
+	struct ipmi_bmc *bmc;
+	struct ipmi_op *next;
+	struct ipmi_request request;
+	uint64_t deadline_ms; /* on the engine's clock */
+	unsigned timeout_ms;
+	unsigned restarts;
+	bool sent;    /* the command itself has been on the wire */
+	bool contact; /* the BMC answered something since this operation runs */
+	bool reestablished;
+};
+
+enum ipmi_state {
+	IPMI_STATE_IDLE, /* no session */
+	IPMI_STATE_RESOLVING,
+	IPMI_STATE_SETUP,
+	IPMI_STATE_READY /* session kept */
+};
+
+struct ipmi_bmc {
+	struct ipmi_engine *engine;
+	struct ipmi_bmc *next, *previous; /* all of an engine's */
+	struct ipmi_bmc *next_at_address; /* chain of the engine's address table */
+	bool in_table;
+
+	char *host;
+	char name[300]; /* "BMC host:port" */
+	uint16_t port;
+	char username[IPMI_MAX_USER_NAME_LENGTH + 1];
+	uint8_t password[IPMI_PASSWORD_MAX], kg[IPMI_MAX_K_G_LENGTH];
+	unsigned password_length, kg_length;
+	enum ipmi_privilege privilege;
+	uint8_t suites[IPMI_CIPHER_SUITES_MAX];
+	size_t suite_count, suite; /* in use: the one that worked last is tried first */
+	unsigned timeout_ms, retransmit_ms, workarounds;
+
+	union ipmi_address addresses[IPMI_ADDRESSES_MAX];
+	size_t address_count, address; /* address: the one to use */
+	union ipmi_address peer;       /* the one in use: key of the address table */
+	bool numeric;
+	uv_getaddrinfo_t resolver;
+	bool resolving;
+	int network_error; /* last errno of ICMP or of sending since the last answer, 0 = none */
+
+	enum ipmi_state state;
+	struct ipmi_session session;
+	unsigned suites_refused; /* in this set-up */
+	uint64_t answered_ms;    /* last answer inside this session */
+
+	const struct ipmi_exchange *waiting; /* on the wire, NULL = nothing */
+	uint8_t rq_seq, tag;
+	unsigned transmissions, interval_ms;
+	uint64_t transmit_at_ms, begun_ms, sent_ns;
+
+	struct ipmi_op *head, *tail; /* head is the one that runs */
+	uv_timer_t timer;
+	bool closing, timer_closed;
+	uint64_t close_deadline_ms;
+	struct ipmi_bmc_stats stats;
+};
+
+/* FreeIPMI's templates, filled once: one packet at a time is built or read, so that all BMCs share them. */
+struct ipmi_scratch {
+	fiid_obj_t rmcp, lan_session, session, trailer, payload, message_request, message_response,
+	    message_trailer;
+	fiid_obj_t request[IPMI_EXCHANGE_COUNT], response[IPMI_EXCHANGE_COUNT];
+};
+
+struct ipmi_engine;
+
+/* ---- engine.c ---- */
+uint64_t ipmi_now_ms(void);
+struct ipmi_scratch *ipmi_engine_scratch(struct ipmi_engine *engine);
+uv_loop_t *ipmi_engine_loop(struct ipmi_engine *engine);
+void ipmi_engine_link(struct ipmi_engine *engine, struct ipmi_bmc *bmc);
+/* The BMC's handles are closed and it is about to be freed. */
+void ipmi_engine_unlink(struct ipmi_bmc *bmc);
+bool ipmi_engine_closing(const struct ipmi_engine *engine);
+/* A packet from the network: finds its BMC, or counts it as bad. */
+void ipmi_engine_input(struct ipmi_engine *engine, const union ipmi_address *from, const uint8_t *packet,
+		       size_t length);
+/* Puts the BMC's current address into the address table. Returns 0 or a negative errno value. */
+int ipmi_engine_address(struct ipmi_bmc *bmc);
+void ipmi_engine_forget_address(struct ipmi_bmc *bmc);
+/* Returns 0 when the packet left, else a negative errno value: it did not. */
+int ipmi_engine_send(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length);
+
+/* ---- bmc.c ---- */
+/* Sends the request of an exchange for the first time and waits for its answer. */
+void ipmi_bmc_send(struct ipmi_bmc *bmc, enum ipmi_exchange_id id);
+/* Sends without waiting for an answer. Returns 0 when the packet left. */
+int ipmi_bmc_transmit(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange);
+/* A packet that peeks as an answer to what the BMC was asked. */
+void ipmi_bmc_receive(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length);
+/* ICMP says that what was sent to this BMC did not arrive. */
+void ipmi_bmc_network_error(struct ipmi_bmc *bmc, int error);
+/* Ends the running operation and the session; the text is the BMC's name followed by format. */
+void ipmi_bmc_finish(struct ipmi_bmc *bmc, enum ipmi_result result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Ends the running operation with a reply filled by the caller. */
+void ipmi_bmc_reply(struct ipmi_bmc *bmc, struct ipmi_reply *reply);
+/* The session is ready: the running operation's command goes out. */
+void ipmi_bmc_proceed(struct ipmi_bmc *bmc);
+/* Runs the BMC's clock now, from the loop. */
+void ipmi_bmc_wake(struct ipmi_bmc *bmc);
+/* Cancels everything, closes the session (waiting at most timeout_ms for the answer), frees the BMC later. */
+void ipmi_bmc_shut(struct ipmi_bmc *bmc, unsigned timeout_ms);
+/* Frees a BMC whose handles are closed and that nothing waits for any more. */
+void ipmi_bmc_dispose(struct ipmi_bmc *bmc);
+
+/* ---- session.c ---- */
+extern const struct ipmi_exchange ipmi_session_exchanges[IPMI_EXCHANGE_COMMAND];
+bool ipmi_cipher_suite_supported(uint8_t id);
+bool ipmi_workarounds_supported(unsigned workarounds);
+/* Begins the set-up of a session for the running operation. */
+void ipmi_session_begin(struct ipmi_bmc *bmc);
+/* The addresses are known: the first message goes out. */
+void ipmi_session_start(struct ipmi_bmc *bmc);
+/* Forgets the session; a BMC that may hold a slot for it is told so, without waiting. */
+void ipmi_session_drop(struct ipmi_bmc *bmc);
+/* A message of the set-up was not answered: try something else. Returns false when it should simply be sent
+ * again. */
+bool ipmi_session_unanswered(struct ipmi_bmc *bmc);
+
+/* ---- command.c ---- */
+extern const struct ipmi_exchange ipmi_command_exchanges[IPMI_GET_POH_COUNTER + 1];
+
+/* ---- text.c ---- */
+/* snprintf for texts that may be cut off. */
+void ipmi_text(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* "Chassis Control (power up)" */
+const char *ipmi_request_name(const struct ipmi_request *request, char *text, size_t size);
+/* "2.5 s" */
+const char *ipmi_seconds(unsigned ms, char *text, size_t size);
+
+/* ---- packet.c ---- */
+enum ipmi_verdict { IPMI_PACKET_INVALID, IPMI_PACKET_VALID, IPMI_PACKET_MALFORMED };
+
+/* The few fields by which a packet is matched to a BMC, before anything in it is believed. */
+struct ipmi_peek {
+	enum ipmi_framing framing;
+	uint8_t payload_type;
+	uint8_t rq_seq;      /* only with IPMI_FRAMING_LAN */
+	bool has_console_id; /* not with IPMI_FRAMING_LAN; some BMCs leave it out when they refuse Open
+				Session */
+	uint32_t console_id;
+};
+
+const struct ipmi_exchange *ipmi_exchange(enum ipmi_exchange_id id);
+enum ipmi_exchange_id ipmi_exchange_index(const struct ipmi_exchange *exchange);
+int ipmi_scratch_new(struct ipmi_scratch *scratch);
+void ipmi_scratch_free(struct ipmi_scratch *scratch);
+bool ipmi_packet_peek(const uint8_t *packet, size_t length, struct ipmi_peek *peek);
+/* Returns the length, or -1 when FreeIPMI could not assemble the packet. */
+int ipmi_packet_build(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange, uint8_t *packet,
+		      size_t size);
+/*
+ * Checks a packet as the answer to bmc->waiting. MALFORMED: it comes from the BMC and answers the request,
+ * but data is missing. *response is owned by the scratch set and valid until the next packet.
+ */
+enum ipmi_verdict ipmi_packet_check(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length,
+				    fiid_obj_t *response);
+/* A field's value, 0 when it is not there. */
+uint64_t ipmi_field(fiid_obj_t object, const char *name);
+
+/* ---- resolve.c ---- */
+/* Finds the BMC's addresses, then calls ipmi_session_start(), at once when the host is numeric. */
+void ipmi_resolve(struct ipmi_bmc *bmc);
+bool ipmi_resolve_numeric(struct ipmi_bmc *bmc);
+bool ipmi_address_equal(const union ipmi_address *a, const union ipmi_address *b);
+
+#endif

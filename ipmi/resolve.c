@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Where a BMC is: numeric addresses at once, names by libuv's thread pool, again for every session.
+ */
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ipmi/internal.h"
+
+bool ipmi_address_equal(const union ipmi_address *a, const union ipmi_address *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	if (a->any.sa_family == AF_INET)
+		return a->v4.sin_port == b->v4.sin_port && a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return a->v6.sin6_port == b->v6.sin6_port && a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
+	       memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
+}
+
+bool ipmi_resolve_numeric(struct ipmi_bmc *bmc)
+{
+	union ipmi_address *address = &bmc->addresses[0];
+
+	memset(address, 0, sizeof(*address));
+	if (uv_ip4_addr(bmc->host, bmc->port, &address->v4) < 0 &&
+	    uv_ip6_addr(bmc->host, bmc->port, &address->v6) < 0)
+		return false;
+	bmc->address_count = 1;
+	return true;
+}
+
+static void keep_addresses(struct ipmi_bmc *bmc, const struct addrinfo *list)
+{
+	bmc->address_count = 0;
+	bmc->address = 0;
+	for (; list && bmc->address_count < IPMI_ADDRESSES_MAX; list = list->ai_next) {
+		union ipmi_address *address = &bmc->addresses[bmc->address_count];
+
+		if ((list->ai_family != AF_INET && list->ai_family != AF_INET6) ||
+		    list->ai_addrlen > sizeof(*address))
+			continue;
+		memset(address, 0, sizeof(*address));
+		memcpy(address, list->ai_addr, list->ai_addrlen);
+		bmc->address_count++;
+	}
+}
+
+/* A name server that is away does not make a BMC unreachable whose address was known before. */
+static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo *list)
+{
+	struct ipmi_bmc *bmc = resolver->data;
+
+	bmc->resolving = false;
+	if (status == 0)
+		keep_addresses(bmc, list);
+	uv_freeaddrinfo(list);
+	if (bmc->closing) {
+		ipmi_bmc_dispose(bmc);
+	} else if (bmc->state == IPMI_STATE_RESOLVING) {
+		if (bmc->address_count > 0)
+			ipmi_session_start(bmc);
+		else
+			ipmi_bmc_finish(bmc, IPMI_UNREACHABLE, " has a name that does not resolve: %s",
+					uv_strerror(status ? status : UV_EAI_NODATA));
+		ipmi_bmc_wake(bmc);
+	}
+}
+
+void ipmi_resolve(struct ipmi_bmc *bmc)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV};
+	char service[8];
+	int status;
+
+	if (bmc->numeric) {
+		ipmi_session_start(bmc);
+		return;
+	}
+	bmc->state = IPMI_STATE_RESOLVING;
+	if (bmc->resolving) /* for an earlier operation that did not wait as long */
+		return;
+	snprintf(service, sizeof(service), "%u", bmc->port);
+	bmc->resolver.data = bmc;
+	status = uv_getaddrinfo(ipmi_engine_loop(bmc->engine), &bmc->resolver, on_resolved, bmc->host,
+				service, &hints);
+	if (status < 0)
+		ipmi_bmc_finish(bmc, IPMI_UNREACHABLE, " has a name that does not resolve: %s",
+				uv_strerror(status));
+	else
+		bmc->resolving = true;
+}

@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The IPMI engine against ipmi_sim, with FreeIPMI's own client, ipmitool and the machines themselves as witnesses.
+set -u
+
+# shellcheck source=tests/lab/lab.sh
+. "$(dirname "$0")/../lab/lab.sh"
+PROGRAMS=${PM_TEST_BIN:-$LAB_ROOT/build/tests}
+lab_begin "$@"
+
+client() { timeout 60 "$PROGRAMS/ipmi_client" -P "$LAB_BMC_PASSWORD_FILE" "$@"; }
+without_time() { sed 's/ ms=.*//'; }
+
+# value LINE NAME: of NAME=VALUE
+value() {
+    local found=${1#* "$2"=}
+    printf '%s' "${found%% *}"
+}
+
+lab_bmc b1
+b1=$(cat "$LAB/machine/b1/address")
+b1_host=$(bmc_address b1)
+
+# ---- the same answers as FreeIPMI's blocking client ----
+
+oracle() { timeout 60 "$PROGRAMS/ipmi_oracle" "$LAB_BMC_PASSWORD_FILE" "$@"; }
+steps=(status on status boot poh policy=1 diag)
+machine_power b1 off
+by_oracle=$(oracle "$b1_host" "${steps[@]}")
+machine_power b1 off
+wait_until 5 machine_is_off b1
+by_engine=$(client "$b1" "${steps[@]}" | without_time)
+is "$by_engine" "$by_oracle" "every field and completion code is what FreeIPMI's client reads"
+like "$by_oracle" 'status: ok power=0.*status: ok power=1' "the power state changed in between"
+
+# ---- controls and their effect ----
+
+machine_power b1 off
+wait_until 5 machine_is_off b1
+boots=$(machine_boots b1)
+like "$(client "$b1" once:on status)" 'on: ok.*power=1' "power up"
+is "$(machine_boots b1)" $((boots + 1)) "boots the machine"
+like "$(client "$b1" once:reset status)" 'reset: ok.*power=1' "hard reset"
+is "$(machine_boots b1)" $((boots + 2)) "boots it again"
+like "$(client "$b1" once:cycle)" 'cycle: ok' "power cycle"
+booted_thrice() { (($(machine_boots b1) == boots + 3)) && machine_is_on b1; }
+ok "$(wait_until 10 booted_thrice; echo $?)" "boots it again, a little later"
+like "$(client "$b1" once:off status)" 'off: ok.*power=0' "power down"
+ok "$(wait_until 5 machine_is_off b1; echo $?)" "ends the machine"
+like "$(client "$b1" once:on once:soft)" 'on: ok.*soft: ok' "soft shutdown"
+ok "$(wait_until 5 machine_is_off b1; echo $?)" "lets the machine end itself"
+is "$(machine_count b1 'bmc set (reset 1|shutdown 1)')" 2 "each was executed once"
+like "$(client "$b1" once:diag)" 'diag: rejected code=0xCC .*refused Chassis Control \(diagnostic interrupt\)' \
+    "a control that the BMC does not have is refused with its completion code"
+like "$(client "$b1" identify=15)" 'identify=15: ok' "identify"
+is "$(cat "$LAB/machine/b1/identify")" "15 0" "and the chassis got the interval"
+
+# ---- sessions ----
+
+out=$(client "$b1" status stats status status status stats)
+first=$(sed -n 2p <<<"$out")
+last=$(sed -n 6p <<<"$out")
+is "$(value "$last" sessions)" 1 "one session for four polls"
+is "$(($(value "$last" requests) - $(value "$first" requests)))" 3 "a poll on a kept session is one request"
+is "$(value "$last" retransmits)" 0 "nothing was sent twice"
+
+client "$b1" status wait="$LAB/restarted" status stats >"$LAB/out" &
+client_pid=$!
+wait_until 5 grep -q ok "$LAB/out"
+bmc_kill b1
+bmc_start b1
+touch "$LAB/restarted"
+wait "$client_pid"
+is "$(grep -c '^status: ok' "$LAB/out")" 2 "a BMC that was restarted is asked again without an error"
+is "$(value "$(grep stats "$LAB/out")" sessions)" 2 "by a second session"
+
+client -t 1200 "$b1" status touch="$LAB/asked" wait="$LAB/stopped" status touch="$LAB/timed-out" wait="$LAB/continued" \
+    status stats >"$LAB/out" &
+client_pid=$!
+wait_until 5 test -e "$LAB/asked"
+bmc_silence b1
+touch "$LAB/stopped"
+wait_until 10 test -e "$LAB/timed-out"
+bmc_resume b1
+touch "$LAB/continued"
+wait "$client_pid"
+like "$(sed -n 2p "$LAB/out")" 'status: unreachable .*did not answer .*within 1.2 s' \
+    "a BMC that hangs, and answers nothing to a new session either, is unreachable"
+like "$(sed -n 3p "$LAB/out")" 'status: ok' "and answers again when it goes on"
+
+# ---- refusals ----
+
+printf 'not-it' >"$LAB/etc/wrong"
+out=$(client -P "$LAB/etc/wrong" "$b1" status)
+like "$out" 'authentication failed.*password wrong for user "admin"' "wrong password"
+ok "$(($(value "$out" ms) < 1000 ? 0 : 1))" "is known quickly ($(value "$out" ms) ms)"
+like "$(client -u nobody "$b1" status)" 'authentication failed.*does not know user "nobody"' "unknown user"
+like "$(client -C 17 "$b1" status)" 'unsupported .*cipher suite 17' "a cipher suite that the BMC does not have"
+out=$(client -C 17,3 "$b1" status stats)
+is "$(value "$(tail -n 1 <<<"$out")" suite)" 3 "the next configured cipher suite is used"
+for suite in 0 1 2 3; do
+    like "$(client -C $suite "$b1" status)" '^status: ok' "cipher suite $suite"
+done
+
+lab_bmc keyed --kg kgkey123
+keyed=$(cat "$LAB/machine/keyed/address")
+printf kgkey123 >"$LAB/etc/kg"
+printf kgkey124 >"$LAB/etc/kg-wrong"
+like "$(client -k "$LAB/etc/kg" "$keyed" status)" '^status: ok' "right K_g"
+like "$(client -k "$LAB/etc/kg-wrong" "$keyed" status)" 'authentication failed.*K_g' "wrong K_g"
+like "$(client "$keyed" status)" 'authentication failed.*K_g' "missing K_g"
+
+# ---- nobody there ----
+
+like "$(client -t 800 127.0.9.9:623 status)" 'unreachable .*within 0.8 s: connection refused by host' "closed port"
+like "$(client -t 800 no-such-host.invalid status)" 'unreachable .*does not resolve' "a name that does not resolve"
+
+# ---- momentary commands are executed at most once ----
+
+before=$(machine_count b1 'bmc set reset')
+machine_power b1 on
+machine_slow b1 2
+out=$(client -t 900 "$b1" once:reset)
+machine_slow b1 0
+like "$out" 'once:reset: timeout' "the answer of a slow chassis comes too late"
+wait_until 10 grep -q ok <(client -t 8000 "$b1" status)
+is "$(($(machine_count b1 'bmc set reset') - before))" 1 "the reset was executed exactly once"
+
+# ---- the unit tests' BMC, judged by ipmitool ----
+
+for suite in 3 8 17; do
+    lab_spawn "fake-$suite" "$PROGRAMS/ipmi_fake" "$((9200 + suite))" "$suite"
+    wait_until 5 lab_udp_bound "127.0.0.1:$((9200 + suite))"
+    like "$(IPMI_PASSWORD=secret ipmitool -I lanplus -E -C "$suite" -L OPERATOR -U admin -H 127.0.0.1 \
+        -p "$((9200 + suite))" chassis power status 2>&1)" 'Chassis Power is off' \
+        "ipmitool agrees with it about cipher suite $suite"
+    printf secret >"$LAB/etc/fake.password"
+    like "$(client -P "$LAB/etc/fake.password" -C "$suite" "127.0.0.1:$((9200 + suite))" once:on status)" 'power=1' \
+        "and so does the engine"
+done
+
+# ---- a crowd ----
+
+addresses=()
+for i in $(seq 40); do
+    lab_bmc "crowd$i"
+    addresses+=("$(cat "$LAB/machine/crowd$i/address")")
+done
+out=$(timeout 60 "$PROGRAMS/ipmi_crowd" "$LAB_BMC_PASSWORD_FILE" 3 10000 "${addresses[@]}")
+is "$(grep -c 'ok=40 of 40' <<<"$out")" 3 "40 BMCs at once, three times"
+is "$(value "$(grep total <<<"$out")" sessions)" 40 "by 40 sessions"
+dead=()
+for i in $(seq 200); do dead+=("127.3.0.$i:623"); done
+out=$(timeout 60 "$PROGRAMS/ipmi_crowd" "$LAB_BMC_PASSWORD_FILE" 1 1500 "${addresses[@]}" "${dead[@]}")
+like "$out" 'ok=40 of 240 ms=1[56]..' "200 dead ones beside them end at their deadline and hold up nobody"
+note "$out"
+
+done_testing
