@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Runs the steps of a job: sends, waits until the goal is observed, repeats what may be repeated, falls back. */
+#include "agent/event.h"
+#include "agent/job_private.h"
+#include "agent/log.h"
+#include "agent/notify.h"
+#include "agent/poll.h"
+#include "agent/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TICK_MS            250
+#define RETRY_MS           2000  /* after a request without an answer */
+#define TRIES_MAX          3     /* of a request that is not answered, until the step fails */
+#define REPEAT_MS          15000 /* power up, power down: accepted, but the state does not come */
+#define CYCLE_SETTLE_MS    8000  /* a cycle so short that no poll saw the machine off */
+#define BURST_PAUSE_MS     5000  /* after the first burst; twice as long after each further one */
+#define BURST_PAUSE_MAX_MS 30000
+#define BURSTS_UNSEEN_MAX  2
+
+static void begin_step(struct pm_job *job);
+
+static struct pm_step *current(struct pm_job *job)
+{
+	return &job->steps[job->step];
+}
+
+static uint64_t now(const struct pm_job *job)
+{
+	return uv_now(job->agent->loop);
+}
+
+static const char *name_of(const struct pm_job *job)
+{
+	return job->request.machine->config->name;
+}
+
+static double seconds_since(const struct pm_job *job, uint64_t then_ms)
+{
+	return (double)(now(job) - then_ms) / 1000.0;
+}
+
+/* --- the end of a step ------------------------------------------------------------------------ */
+
+static void stop_step(struct pm_job *job)
+{
+	pm_timer_stop(job->timer);
+	if (job->op) {
+		struct ipmi_op *op = job->op;
+
+		job->op = NULL;
+		ipmi_op_cancel(op);
+	}
+	if (job->burst) {
+		struct wol_burst *burst = job->burst;
+
+		job->burst = NULL;
+		wol_burst_cancel(burst);
+	}
+}
+
+void pm_action_stop(struct pm_job *job)
+{
+	stop_step(job);
+}
+
+static void step_failed(struct pm_job *job, enum pm_result result, const char *text)
+{
+	if (job->step + 1 < job->step_count && job->steps[job->step + 1].alternative) {
+		pm_log(LOG_WARNING, "%s: job %s: %s; falling back to the next method", name_of(job),
+		       job->name, text);
+		job->step++;
+		begin_step(job);
+		return;
+	}
+	pm_job_finish(job, result, text);
+}
+
+static void step_done(struct pm_job *job, const char *text)
+{
+	do
+		job->step++;
+	while (job->step < job->step_count && job->steps[job->step].alternative);
+	if (job->step < job->step_count)
+		begin_step(job);
+	else
+		pm_job_finish(job, PM_RESULT_OK, text);
+}
+
+static void goal_reached(struct pm_job *job, const char *note)
+{
+	char text[400];
+	const struct pm_machine *machine = job->request.machine;
+
+	snprintf(text, sizeof(text), "%s, observed by the %s %.1f s after the command%s",
+		 pm_power_state_name(machine->observed), machine->source == PM_SOURCE_BMC ? "BMC" : "probe",
+		 seconds_since(job, job->begun_ms), note);
+	step_done(job, text);
+}
+
+static enum pm_result result_of(enum ipmi_result result)
+{
+	switch (result) {
+	case IPMI_OK:
+		return PM_RESULT_OK;
+	case IPMI_TIMEOUT:
+		return PM_RESULT_TIMEOUT;
+	case IPMI_UNREACHABLE:
+		return PM_RESULT_UNREACHABLE;
+	case IPMI_AUTH_FAILED:
+		return PM_RESULT_AUTH_FAILED;
+	case IPMI_INTERNAL:
+		return PM_RESULT_INTERNAL_ERROR;
+	case IPMI_CANCELLED:
+		return PM_RESULT_ABORTED;
+	default:
+		return PM_RESULT_REJECTED;
+	}
+}
+
+/* --- chassis control and settings of the BMC -------------------------------------------------- */
+
+static void send_request(struct pm_job *job);
+
+static bool worth_retrying(const struct pm_job *job, const struct ipmi_reply *reply)
+{
+	bool busy = reply->result == IPMI_REJECTED &&
+		    (reply->completion_code == 0xc0 || reply->completion_code == 0xc3);
+	bool lost = reply->result == IPMI_TIMEOUT || reply->result == IPMI_UNREACHABLE ||
+		    reply->result == IPMI_CANCELLED || reply->result == IPMI_SESSIONS_EXHAUSTED;
+
+	if (job->steps[job->step].momentary && reply->result != IPMI_UNREACHABLE && !busy)
+		return false; /* it may have been sent: never twice */
+	return (busy || lost) && job->tries < TRIES_MAX;
+}
+
+static void on_verified(const struct ipmi_reply *reply, void *data)
+{
+	struct pm_job *job = data;
+	const struct ipmi_request *wish = &job->request.setting;
+	bool holds = true, told = true;
+
+	if (!job->op)
+		return;
+	job->op = NULL;
+	pm_poll_details_soon(job->request.machine);
+	pm_poll_now(job->request.machine);
+	if (reply->result != IPMI_OK) {
+		step_failed(job, result_of(reply->result), reply->text);
+		return;
+	}
+	if (wish->command == IPMI_SET_POWER_RESTORE_POLICY) {
+		holds = reply->chassis.restore_policy == wish->restore_policy;
+	} else if (wish->command == IPMI_SET_BOOT_FLAGS) {
+		holds = reply->boot.device == wish->boot.device &&
+			reply->boot.persistent == wish->boot.persistent && reply->boot.efi == wish->boot.efi;
+	} else {
+		told = reply->chassis.identify != IPMI_IDENTIFY_UNKNOWN;
+		holds = !told || reply->chassis.identify == wish->identify.mode;
+	}
+	if (!holds)
+		step_failed(job, PM_RESULT_REJECTED, "the BMC accepted, but does not report what was set");
+	else
+		step_done(job, told ? "set, and read back from the BMC"
+				    : "accepted by the BMC, which does not report it");
+}
+
+static void verify_setting(struct pm_job *job)
+{
+	bool boot = job->request.setting.command == IPMI_SET_BOOT_FLAGS;
+
+	job->state = PM_JOB_VERIFYING;
+	job->op = ipmi_bmc_submit(
+	    job->request.machine->bmc->ipmi,
+	    &(struct ipmi_request){.command = boot ? IPMI_GET_BOOT_FLAGS : IPMI_GET_CHASSIS_STATUS,
+				   .done = on_verified,
+				   .data = job});
+	if (!job->op)
+		step_failed(job, PM_RESULT_INTERNAL_ERROR, "no memory");
+}
+
+static void accepted(struct pm_job *job)
+{
+	const struct pm_step *step = current(job);
+
+	job->acted = true;
+	job->acted_ms = now(job);
+	job->tries = 0;
+	if (step->kind == PM_STEP_BMC_SETTING) {
+		verify_setting(job);
+	} else if (!step->goal) {
+		step_done(job, "accepted by the BMC");
+	} else {
+		job->state = PM_JOB_VERIFYING;
+		pm_poll_fast(job->request.machine, true);
+		pm_poll_now(job->request.machine);
+		pm_timer_start(job->timer, TICK_MS);
+	}
+}
+
+static void on_reply(const struct ipmi_reply *reply, void *data)
+{
+	struct pm_job *job = data;
+
+	if (!job->op)
+		return; /* cancelled by stop_step() */
+	job->op = NULL;
+	if (reply->result == IPMI_OK) {
+		accepted(job);
+	} else if (worth_retrying(job, reply)) {
+		snprintf(job->trouble, sizeof(job->trouble), "%s", reply->text);
+		pm_timer_start(job->timer, RETRY_MS);
+	} else if (current(job)->momentary && reply->result == IPMI_TIMEOUT) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "%.180s; it may have been done and is not sent twice",
+			 reply->text);
+		step_failed(job, PM_RESULT_TIMEOUT, text);
+	} else {
+		step_failed(job, result_of(reply->result), reply->text);
+	}
+}
+
+static void send_request(struct pm_job *job)
+{
+	const struct pm_step *step = current(job);
+	struct ipmi_request request = {.command = IPMI_CHASSIS_CONTROL};
+
+	if (step->kind == PM_STEP_BMC_SETTING)
+		request = job->request.setting;
+	else
+		request.control = step->control;
+	request.once = step->momentary;
+	request.done = on_reply;
+	request.data = job;
+	job->tries++;
+	job->sent_ms = now(job);
+	job->op = ipmi_bmc_submit(job->request.machine->bmc->ipmi, &request);
+	if (!job->op)
+		step_failed(job, PM_RESULT_INTERNAL_ERROR, "no memory");
+}
+
+static void control_timed_out(struct pm_job *job)
+{
+	char text[256];
+	const struct pm_machine *machine = job->request.machine;
+
+	if (!job->acted) {
+		step_failed(job, PM_RESULT_TIMEOUT,
+			    *job->trouble ? job->trouble : "the BMC did not accept in time");
+		return;
+	}
+	snprintf(text, sizeof(text), "accepted by the BMC, but the machine is still %s after %u s",
+		 pm_power_state_name(machine->observed), current(job)->timeout_s);
+	step_failed(job, PM_RESULT_TIMEOUT, text);
+}
+
+static void control_tick(struct pm_job *job)
+{
+	const struct pm_step *step = current(job);
+	bool wish = step->control == IPMI_POWER_UP || step->control == IPMI_POWER_DOWN;
+
+	if (job->op)
+		return;
+	if (!job->acted || (wish && now(job) - job->sent_ms >= REPEAT_MS))
+		send_request(job);
+	else
+		pm_timer_start(job->timer, TICK_MS);
+}
+
+static bool control_satisfied(struct pm_job *job, const char **note)
+{
+	const struct pm_machine *machine = job->request.machine;
+	const struct pm_step *step = current(job);
+
+	*note = "";
+	if (!job->acted || machine->observed_loop_ms < job->acted_ms || machine->source != PM_SOURCE_BMC)
+		return false;
+	if (step->control == IPMI_POWER_CYCLE && machine->observed == PM_POWER_OFF)
+		job->left_goal = true;
+	if (machine->observed != step->goal)
+		return false;
+	if (step->control != IPMI_POWER_CYCLE || job->left_goal)
+		return true;
+	*note = "; no poll saw it off in between";
+	return now(job) - job->acted_ms >= CYCLE_SETTLE_MS;
+}
+
+/* --- wake ------------------------------------------------------------------------------------- */
+
+static void tell_wake(struct pm_job *job, struct pm_nic *nic, bool seen, const char *text)
+{
+	struct pm_notification notification = {.type = seen ? PM_NOTIFY_WAKE_SEEN : PM_NOTIFY_WAKE_NOT_SEEN,
+					       .nic = nic->index};
+
+	notification.event_index =
+	    pm_event_add(nic->machine, seen ? PM_EVENT_WAKE_SEEN : PM_EVENT_WAKE_NOT_SEEN,
+			 seen ? PM_SEVERITY_OK : PM_SEVERITY_CRITICAL, "%s", text);
+	notification.result = nic->last_result;
+	memcpy(notification.mac, nic->config->mac, sizeof(notification.mac));
+	snprintf(notification.interface, sizeof(notification.interface), "%s", nic->interface);
+	snprintf(notification.text, sizeof(notification.text), "%s", text);
+	pm_notify(job->agent, nic->machine, &notification);
+}
+
+static bool observable(const struct pm_machine *machine)
+{
+	return machine->bmc || machine->config->probe;
+}
+
+static void wake_failed(struct pm_job *job, struct pm_nic *nic, enum pm_result result, const char *text)
+{
+	nic->last_result = result;
+	if (result == PM_RESULT_WAKE_NOT_SEEN)
+		tell_wake(job, nic, false, text);
+	step_failed(job, result, text);
+}
+
+static void wake_ok(struct pm_job *job, struct pm_nic *nic)
+{
+	char note[200];
+
+	if (job->packets_seen) {
+		nic->last_result = PM_RESULT_OK;
+		snprintf(note, sizeof(note), "; %u of %u magic packets seen on the wire", job->packets_seen,
+			 job->packets_sent);
+	} else {
+		nic->last_result = PM_RESULT_WAKE_NOT_SEEN;
+		snprintf(note, sizeof(note), "; no magic packet was seen on the wire: %.100s", job->trouble);
+		tell_wake(job, nic, false, job->trouble);
+	}
+	goal_reached(job, note);
+}
+
+static bool up(const struct pm_job *job)
+{
+	const struct pm_machine *machine = job->request.machine;
+
+	return machine->observed == PM_POWER_ON && job->acted && machine->observed_loop_ms >= job->begun_ms;
+}
+
+static void burst_done(struct pm_job *job, struct pm_nic *nic, const struct wol_report *report)
+{
+	char text[256];
+	uint64_t pause_ms = (uint64_t)BURST_PAUSE_MS << (job->bursts < 4 ? job->bursts - 1 : 3);
+
+	job->burst = NULL;
+	if (report->result != WOL_OK)
+		snprintf(job->trouble, sizeof(job->trouble), "%s", report->text);
+	if (report->result == WOL_FAILED && !job->acted) {
+		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->trouble);
+	} else if (up(job)) {
+		wake_ok(job, nic);
+	} else if (report->result == WOL_NOT_SEEN && !job->packets_seen && job->bursts >= BURSTS_UNSEEN_MAX) {
+		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->trouble);
+	} else if (!observable(job->request.machine)) {
+		snprintf(
+		    text, sizeof(text),
+		    "%u of %u magic packets seen on the wire, but neither a bmc nor a probe is configured "
+		    "that could tell whether the machine is up",
+		    job->packets_seen, job->packets_sent);
+		wake_failed(job, nic,
+			    job->packets_seen ? PM_RESULT_WAKE_NO_RESPONSE : PM_RESULT_WAKE_NOT_SEEN, text);
+	} else {
+		pm_timer_start(job->timer, pause_ms < BURST_PAUSE_MAX_MS ? pause_ms : BURST_PAUSE_MAX_MS);
+	}
+}
+
+static void packet_sent(struct pm_job *job, struct pm_nic *nic, const struct wol_report *report)
+{
+	char mac[18];
+
+	nic->wake_sent++;
+	job->burst_sent++;
+	nic->last_sent_ms = (int64_t)report->time.tv_sec * 1000 + report->time.tv_nsec / 1000000;
+	job->acted = true;
+	if (job->packets_sent++)
+		return;
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", nic->config->mac[0], nic->config->mac[1],
+		 nic->config->mac[2], nic->config->mac[3], nic->config->mac[4], nic->config->mac[5]);
+	pm_event_add(nic->machine, PM_EVENT_WAKE_SENT, PM_SEVERITY_OK, "magic packet for %s (%s) sent on %s",
+		     nic->config->name, mac, *report->interface ? report->interface : nic->address);
+}
+
+static void packet_seen(struct pm_job *job, struct pm_nic *nic, const struct wol_report *report)
+{
+	char text[128];
+
+	nic->wake_seen++;
+	job->burst_seen++;
+	nic->last_seen_ms = (int64_t)report->time.tv_sec * 1000 + report->time.tv_nsec / 1000000;
+	if (job->packets_seen++)
+		return;
+	snprintf(text, sizeof(text), "magic packet for %s seen on %s", nic->config->name, report->interface);
+	tell_wake(job, nic, true, text);
+}
+
+static void on_wol(const struct wol_report *report, void *data)
+{
+	struct pm_job *job = data;
+	struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
+
+	if (!nic)
+		return;
+	if (report->event == WOL_EVENT_DONE) { /* a burst that is cut short has not reported all it did */
+		nic->wake_sent += report->sent - job->burst_sent;
+		nic->wake_seen += report->seen - job->burst_seen;
+	}
+	if (!job->burst)
+		return; /* cancelled by stop_step() */
+	if (report->event == WOL_EVENT_SENT)
+		packet_sent(job, nic, report);
+	else if (report->event == WOL_EVENT_SEEN)
+		packet_seen(job, nic, report);
+	else
+		burst_done(job, nic, report);
+}
+
+static void send_burst(struct pm_job *job)
+{
+	const struct pm_machine *machine = job->request.machine;
+	struct pm_nic *nic = pm_plan_nic(machine, job->request.nic);
+	struct wol_target target = {.method = nic->wol == PM_WOL_UDP ? WOL_UDP : WOL_ETHERNET,
+				    .port = nic->port};
+
+	memcpy(target.mac, nic->config->mac, sizeof(target.mac));
+	snprintf(target.interface, sizeof(target.interface), "%s", nic->interface);
+	snprintf(target.address, sizeof(target.address), "%s",
+		 *nic->address ? nic->address : "255.255.255.255");
+	target.secureon_length = nic->config->secureon.length;
+	if (target.secureon_length)
+		memcpy(target.secureon, nic->config->secureon.data, target.secureon_length);
+	if (job->bursts++ == 0)
+		nic->last_result = PM_RESULT_NONE;
+	job->burst_sent = job->burst_seen = 0;
+	job->burst = wol_burst_start(job->agent->wol, &target, machine->config->wol_repeats,
+				     machine->config->wol_repeat_interval_ms, on_wol, job);
+	explicit_bzero(&target, sizeof(target));
+	if (!job->burst)
+		step_failed(job, PM_RESULT_INTERNAL_ERROR, "no memory");
+	else
+		pm_poll_fast(job->request.machine, true);
+}
+
+static void wake_timed_out(struct pm_job *job, struct pm_nic *nic)
+{
+	char text[256];
+
+	if (job->packets_seen) {
+		snprintf(text, sizeof(text),
+			 "%u of %u magic packets seen on the wire, but the machine did not come up in %u s",
+			 job->packets_seen, job->packets_sent, current(job)->timeout_s);
+		pm_event_add(nic->machine, PM_EVENT_WAKE_NO_RESPONSE, PM_SEVERITY_WARNING, "%s", text);
+		wake_failed(job, nic, PM_RESULT_WAKE_NO_RESPONSE, text);
+	} else {
+		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->trouble);
+	}
+}
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+static void on_timer(void *data)
+{
+	struct pm_job *job = data;
+	struct pm_step *step = current(job);
+	bool late = now(job) - job->begun_ms >= (uint64_t)step->timeout_s * 1000;
+
+	if (step->kind == PM_STEP_WAKE) {
+		struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
+
+		if (!nic)
+			step_failed(job, PM_RESULT_NOT_CONFIGURED, "the NIC is no longer configured");
+		else if (late)
+			wake_timed_out(job, nic);
+		else
+			send_burst(job);
+	} else if (!job->request.machine->bmc) {
+		step_failed(job, PM_RESULT_NOT_CONFIGURED, "the BMC is no longer configured");
+	} else if (late) {
+		control_timed_out(job);
+	} else {
+		control_tick(job);
+	}
+}
+
+static void act(struct pm_job *job)
+{
+	job->confirming = false;
+	job->state = PM_JOB_RUNNING;
+	job->begun_ms = now(job);
+	if (current(job)->kind == PM_STEP_WAKE)
+		send_burst(job);
+	else
+		send_request(job);
+}
+
+static void begin_step(struct pm_job *job)
+{
+	stop_step(job);
+	job->acted = job->left_goal = false;
+	job->tries = job->bursts = 0;
+	job->trouble[0] = '\0';
+	act(job);
+}
+
+/* An idempotent wish that seems fulfilled is confirmed by a fresh answer before anything is sent. */
+static bool seems_fulfilled(const struct pm_job *job)
+{
+	const struct pm_step *last = &job->steps[job->step_count - 1];
+
+	return last->goal && !last->momentary && job->request.action != PM_COMMAND_REBOOT &&
+	       job->request.origin != PM_ORIGIN_NIC_WAKE && job->request.machine->observed == last->goal;
+}
+
+void pm_action_start(struct pm_job *job)
+{
+	job->timer = pm_timer_new(job->agent->loop, on_timer, job);
+	if (!job->timer) {
+		pm_job_finish(job, PM_RESULT_INTERNAL_ERROR, "no memory");
+		return;
+	}
+	if (job->request.action == PM_COMMAND_REBOOT && job->request.machine->observed == PM_POWER_OFF) {
+		pm_job_finish(job, PM_RESULT_REJECTED,
+			      "the machine is off: there is nothing to reboot, use powerOn");
+		return;
+	}
+	if (!seems_fulfilled(job)) {
+		begin_step(job);
+		return;
+	}
+	job->confirming = true;
+	job->state = PM_JOB_VERIFYING;
+	job->begun_ms = now(job);
+	pm_poll_now(job->request.machine);
+}
+
+static void confirm(struct pm_job *job)
+{
+	const struct pm_machine *machine = job->request.machine;
+	char text[128];
+
+	if (!seems_fulfilled(job)) {
+		begin_step(job);
+	} else if (machine->observed_loop_ms >= job->begun_ms) {
+		snprintf(text, sizeof(text), "%s already, observed just now by the %s",
+			 pm_power_state_name(machine->observed),
+			 machine->source == PM_SOURCE_BMC ? "BMC" : "probe");
+		pm_job_finish(job, PM_RESULT_ALREADY_IN_STATE, text);
+	} else {
+		begin_step(job); /* no fresh answer: the wish is sent anyway */
+	}
+}
+
+void pm_action_observed(struct pm_job *job)
+{
+	const char *note;
+
+	if (job->confirming) {
+		confirm(job);
+	} else if (current(job)->kind == PM_STEP_WAKE) {
+		struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
+
+		if (nic && up(job) && (job->packets_seen || !job->burst))
+			wake_ok(job, nic);
+	} else if (current(job)->kind == PM_STEP_CHASSIS_CONTROL && control_satisfied(job, &note)) {
+		goal_reached(job, note);
+	}
+}

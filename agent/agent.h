@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the agent is made of at run time: one struct pm_agent with one struct pm_machine for each machine of the
+ * inventory. Everything here belongs to the main thread. The modules that work on it: fleet (comes and goes with the
+ * configuration), poll (asks), state (notices), job (acts), event and notify (tell), mib (shows).
+ */
+#ifndef PM_AGENT_H
+#define PM_AGENT_H
+
+#include "agent/error.h"
+#include "agent/inventory.h"
+#include "agent/probe.h"
+#include "agent/store.h"
+#include "agent/tc.h"
+#include "agent/timer.h"
+#include "ipmi/ipmi.h"
+#include "wol/wol.h"
+
+#define PM_EVENT_RING 32 /* events kept for each machine */
+
+struct pm_agent;
+struct pm_job;
+
+struct pm_event {
+	uint32_t index; /* pmEventIndex: 1, 2, 3, ... for each machine, over restarts */
+	int64_t time_ms;
+	enum pm_event_kind kind;
+	enum pm_severity severity;
+	bool stored;
+	char *text;
+};
+
+struct pm_nic {
+	uint32_t index; /* pmNicIndex, persistent */
+	struct pm_machine *machine;
+	const struct pm_nic_config *config;
+	enum pm_wol_method wol; /* these four: the configuration's, unless written by SNMP */
+	char interface[16];
+	char address[64];
+	uint16_t port;
+	uint32_t wake_sent, wake_seen;
+	int64_t last_sent_ms, last_seen_ms;
+	enum pm_result last_result;
+};
+
+struct pm_bmc {
+	struct ipmi_bmc *ipmi;
+	enum pm_bmc_status status;
+	unsigned misses; /* failed polls since the last answer */
+	bool down;       /* pmBmcDown was told, pmBmcUp not yet */
+	bool chassis_known, boot_known, hours_known;
+	struct ipmi_chassis_status chassis;
+	struct ipmi_boot_flags boot;
+	uint32_t power_on_hours;
+	struct pm_timer *timer;
+	struct ipmi_op *status_op, *detail_op;
+	uint64_t detail_due_ms; /* loop time of the next reading of what seldom changes */
+	bool detail_hours;      /* which of them is read */
+};
+
+struct pm_machine {
+	struct pm_agent *agent;
+	uint32_t index; /* pmIndex, persistent */
+	const struct pm_machine_config *config;
+	bool configured; /* false while a reload decides that it goes */
+
+	enum pm_power_state observed;   /* unknown, off, on: the last observation that still holds */
+	enum pm_power_state transition; /* what a job is doing to it; 0: nothing */
+	enum pm_state_source source;
+	enum pm_power_state last_known; /* the last that was not unknown, over restarts; 0: never */
+	int64_t last_change_ms;
+	int64_t observed_ms;       /* when the state was last confirmed; 0: never */
+	uint64_t observed_loop_ms; /* the same on the loop's clock, which nobody sets */
+	uint32_t on_count, off_count;
+	bool state_dirty;    /* not yet stored */
+	bool looked;         /* there was a first answer, or none in time, since the start */
+	bool unknown_untold; /* since a restart: last_known is from before, nothing was observed yet */
+	enum pm_os_reachable os_reachable;
+
+	enum pm_admin_state admin_state;
+	bool inhibit;
+	char inhibit_reason[256];
+	uint32_t stack_timeout_s, vm_timeout_s;
+	enum pm_power_on_method power_on_method;
+
+	enum pm_result last_result;
+	char last_result_text[256];
+	struct pm_job *job; /* the active one */
+
+	struct pm_bmc *bmc; /* NULL: none */
+	struct pm_nic *nics;
+	size_t nic_count;
+
+	struct pm_timer *probe_timer;
+	struct pm_probe *probe;
+	unsigned probe_misses;
+	bool fast; /* a job waits for a change: poll quickly */
+
+	struct pm_event events[PM_EVENT_RING]; /* ring: event i is at i % PM_EVENT_RING */
+	uint32_t event_last;                   /* index of the newest; 0: none */
+	unsigned event_count;
+};
+
+struct pm_job_list {
+	struct pm_job *first, *last;
+	unsigned count;
+};
+
+struct pm_agent {
+	uv_loop_t *loop;
+	const char *config_path;
+	struct pm_inventory *inventory;
+	struct pm_store *store;
+	struct ipmi_engine *ipmi;
+	struct wol_engine *wol;
+	struct pm_prober *prober;
+
+	struct pm_machine **machines; /* ascending pmIndex */
+	size_t machine_count;
+
+	int64_t started_ms, reloaded_ms, rows_changed_ms;
+	char config_error[256];                               /* "" after a good reload */
+	uint32_t machines_on, machines_off, machines_unknown; /* by observed state */
+
+	bool inhibit, notify_enable;
+	uint32_t job_max_concurrent;
+	int32_t set_lock;
+
+	struct pm_job_list jobs_waiting, jobs_running;
+	uint32_t jobs_started, jobs_failed;
+	unsigned jobs_reserved;
+
+	struct pm_timer *flush_timer;
+	bool flush_pending;
+	bool store_failing; /* logged already */
+	struct pm_timer *expire_timer;
+
+	struct pm_notify_queue *notifications;
+	bool stopping;
+
+	/* Set by mib/: called when rows have come or gone, and when a reload was asked for. */
+	void (*rows_changed)(struct pm_agent *agent);
+	void (*reload)(struct pm_agent *agent);
+};
+
+/* O(log n); NULL when there is none. */
+struct pm_machine *pm_agent_machine(const struct pm_agent *agent, uint32_t index);
+struct pm_nic *pm_machine_nic(const struct pm_machine *machine, uint32_t index);
+
+/* The power state as shown: the transition, while there is one, else the observation. */
+enum pm_power_state pm_machine_power_state(const struct pm_machine *machine);
+
+#endif

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/job.h"
+
+#include "agent/event.h"
+#include "agent/job_private.h"
+#include "agent/log.h"
+#include "agent/notify.h"
+#include "agent/poll.h"
+#include "agent/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUEUE_MAX 16384
+
+/* --- lists ------------------------------------------------------------------------------------ */
+
+static void append(struct pm_job_list *list, struct pm_job *job)
+{
+	job->previous = list->last;
+	job->next = NULL;
+	if (list->last)
+		list->last->next = job;
+	else
+		list->first = job;
+	list->last = job;
+	list->count++;
+}
+
+static void take_out(struct pm_job_list *list, struct pm_job *job)
+{
+	if (job->previous)
+		job->previous->next = job->next;
+	else
+		list->first = job->next;
+	if (job->next)
+		job->next->previous = job->previous;
+	else
+		list->last = job->previous;
+	list->count--;
+}
+
+static struct pm_job_list *list_of(struct pm_job *job)
+{
+	if (job->state == PM_JOB_NOT_READY)
+		return NULL;
+	return job->state == PM_JOB_SCHEDULED ? &job->agent->jobs_waiting : &job->agent->jobs_running;
+}
+
+static void free_job(struct pm_job *job)
+{
+	struct pm_job_list *list = list_of(job);
+
+	pm_action_stop(job);
+	if (list)
+		take_out(list, job);
+	else
+		job->agent->jobs_reserved--;
+	if (job->request.machine->job == job)
+		job->request.machine->job = NULL;
+	pm_timer_free(job->timer);
+	free(job);
+}
+
+unsigned pm_jobs_active(const struct pm_agent *agent)
+{
+	return agent->jobs_waiting.count + agent->jobs_running.count;
+}
+
+/* --- what a job is called --------------------------------------------------------------------- */
+
+static const char *what(const struct pm_job *job)
+{
+	switch (job->request.setting.command) {
+	case IPMI_SET_POWER_RESTORE_POLICY:
+		return "set power restore policy";
+	case IPMI_SET_BOOT_FLAGS:
+		return "set boot flags";
+	default:
+		return pm_command_name(job->request.action);
+	}
+}
+
+static bool same_setting(const struct ipmi_request *a, const struct ipmi_request *b)
+{
+	if (a->command != b->command)
+		return false;
+	switch (a->command) {
+	case IPMI_CHASSIS_IDENTIFY:
+		return a->identify.mode == b->identify.mode;
+	case IPMI_SET_POWER_RESTORE_POLICY:
+		return a->restore_policy == b->restore_policy;
+	case IPMI_SET_BOOT_FLAGS:
+		return a->boot.device == b->boot.device && a->boot.persistent == b->boot.persistent &&
+		       a->boot.efi == b->boot.efi;
+	default:
+		return true;
+	}
+}
+
+/* The same verb, whichever object it was SET by. */
+static bool same(const struct pm_job_request *a, const struct pm_job_request *b)
+{
+	return a->action == b->action && a->nic == b->nic && same_setting(&a->setting, &b->setting);
+}
+
+/* --- accept ----------------------------------------------------------------------------------- */
+
+static int check_free(const struct pm_job_request *request, struct pm_error *err)
+{
+	const struct pm_machine *machine = request->machine;
+	const struct pm_agent *agent = machine->agent;
+
+	if (machine->job)
+		return pm_fail(err, EBUSY, "machine %s is busy: %s is under way", machine->config->name,
+			       what(machine->job));
+	if (agent->inhibit)
+		return pm_fail(err, EPERM, "all actions are inhibited (pmAgentInhibit)");
+	if (machine->inhibit)
+		return pm_fail(err, EPERM, "machine %s is inhibited: %s", machine->config->name,
+			       *machine->inhibit_reason ? machine->inhibit_reason : "no reason given");
+	if (pm_jobs_active(agent) + agent->jobs_reserved >= QUEUE_MAX)
+		return pm_fail(err, ENOSPC, "%d jobs wait already", QUEUE_MAX);
+	return 0;
+}
+
+int pm_job_reserve(const struct pm_job_request *request, struct pm_job **out, struct pm_error *err)
+{
+	struct pm_machine *machine = request->machine;
+	struct pm_job *job;
+	int count;
+
+	*out = NULL;
+	if (machine->job && same(&machine->job->request, request))
+		return 0;
+	if ((count = check_free(request, err)) < 0)
+		return count;
+	job = calloc(1, sizeof(*job));
+	if (!job)
+		return pm_fail(err, ENOMEM, "no memory for a job");
+	count = pm_plan(machine, request->action, request->nic, request->origin == PM_ORIGIN_CHASSIS_CONTROL,
+			job->steps, err);
+	if (count < 0) {
+		free(job);
+		return count;
+	}
+	job->agent = machine->agent;
+	job->request = *request;
+	job->step_count = count;
+	job->state = PM_JOB_NOT_READY;
+	job->agent->jobs_reserved++;
+	machine->job = job;
+	*out = job;
+	return 0;
+}
+
+static struct pm_stored_job record(const struct pm_job *job)
+{
+	return (struct pm_stored_job){.id = job->id,
+				      .machine = job->request.machine->index,
+				      .nic = job->request.nic,
+				      .action = job->request.action,
+				      .origin = job->request.origin,
+				      .state = job->state,
+				      .result = PM_RESULT_NONE,
+				      .start_ms = job->start_ms,
+				      .text = ""};
+}
+
+int pm_job_journal(struct pm_job *job, struct pm_error *err)
+{
+	struct pm_stored_job stored;
+	int error;
+
+	job->start_ms = pm_time_ms();
+	stored = record(job);
+	stored.state = PM_JOB_SCHEDULED;
+	error = pm_store_job_insert(job->agent->store, &stored, err);
+	job->id = error ? 0 : stored.id;
+	snprintf(job->name, sizeof(job->name), "set-%lld", (long long)job->id);
+	return error;
+}
+
+void pm_job_cancel(struct pm_job *job)
+{
+	struct pm_error err = {""};
+
+	if (job->id && pm_store_job_delete(job->agent->store, job->id, &err) < 0)
+		pm_log(LOG_ERR, "%s: a job that was taken back is still in the journal: %s",
+		       job->request.machine->config->name, err.text);
+	free_job(job);
+}
+
+/* --- run -------------------------------------------------------------------------------------- */
+
+static void notify_job(struct pm_job *job, enum pm_notification_type type, enum pm_result result,
+		       const char *text, uint32_t event)
+{
+	struct pm_notification notification = {.type = type,
+					       .result = result,
+					       .action = job->request.action,
+					       .nic = job->request.nic,
+					       .event_index = event};
+
+	snprintf(notification.job_name, sizeof(notification.job_name), "%s", job->name);
+	snprintf(notification.text, sizeof(notification.text), "%s", text);
+	pm_notify(job->agent, job->request.machine, &notification);
+}
+
+static enum pm_power_state transition_of(const struct pm_job *job)
+{
+	switch (job->request.action) {
+	case PM_COMMAND_POWER_ON:
+	case PM_COMMAND_WAKE:
+		return job->request.machine->observed == PM_POWER_ON ? 0 : PM_POWER_POWERING_ON;
+	case PM_COMMAND_POWER_OFF:
+	case PM_COMMAND_SOFT_OFF:
+	case PM_COMMAND_SHUTDOWN:
+		return job->request.machine->observed == PM_POWER_OFF ? 0 : PM_POWER_POWERING_OFF;
+	case PM_COMMAND_CYCLE:
+	case PM_COMMAND_RESET:
+	case PM_COMMAND_REBOOT:
+		return PM_POWER_RESTARTING;
+	default:
+		return 0;
+	}
+}
+
+static void start(struct pm_job *job)
+{
+	struct pm_machine *machine = job->request.machine;
+	uint32_t event;
+
+	take_out(&job->agent->jobs_waiting, job);
+	job->state = PM_JOB_RUNNING;
+	append(&job->agent->jobs_running, job);
+	job->agent->jobs_started++;
+	event = pm_event_add(machine, PM_EVENT_JOB_STARTED, PM_SEVERITY_OK, "job %s: %s begins", job->name,
+			     what(job));
+	notify_job(job, PM_NOTIFY_JOB_STARTED, PM_RESULT_NONE, "", event);
+	pm_state_transition(machine, transition_of(job));
+	pm_action_start(job);
+}
+
+void pm_jobs_pump(struct pm_agent *agent)
+{
+	while (!agent->stopping && agent->jobs_waiting.first &&
+	       agent->jobs_running.count < agent->job_max_concurrent)
+		start(agent->jobs_waiting.first);
+}
+
+void pm_job_release(struct pm_job *job)
+{
+	job->agent->jobs_reserved--;
+	job->state = PM_JOB_SCHEDULED;
+	append(&job->agent->jobs_waiting, job);
+	pm_jobs_pump(job->agent);
+}
+
+void pm_job_observed(struct pm_machine *machine)
+{
+	if (machine->job && list_of(machine->job) == &machine->agent->jobs_running)
+		pm_action_observed(machine->job);
+}
+
+/* --- end -------------------------------------------------------------------------------------- */
+
+static enum pm_job_state final_state(enum pm_result result)
+{
+	switch (result) {
+	case PM_RESULT_OK:
+	case PM_RESULT_ALREADY_IN_STATE:
+		return PM_JOB_SUCCEEDED;
+	case PM_RESULT_TIMEOUT:
+		return PM_JOB_TIMED_OUT;
+	case PM_RESULT_ABORTED:
+		return PM_JOB_ABORTED;
+	case PM_RESULT_INTERRUPTED:
+		return PM_JOB_INTERRUPTED;
+	default:
+		return PM_JOB_FAILED;
+	}
+}
+
+static void journal_end(struct pm_agent *agent, struct pm_stored_job *stored, enum pm_result result,
+			const char *text)
+{
+	struct pm_error err = {""};
+
+	stored->state = final_state(result);
+	stored->result = result;
+	stored->text = text;
+	stored->end_ms = pm_time_ms();
+	if (pm_store_job_update(agent->store, stored, &err) < 0)
+		pm_log(LOG_ERR, "the end of job set-%lld could not be written: %s", (long long)stored->id,
+		       err.text);
+}
+
+static void tell_end(struct pm_job *job, enum pm_result result, const char *text)
+{
+	struct pm_machine *machine = job->request.machine;
+	bool good = final_state(result) == PM_JOB_SUCCEEDED;
+	uint32_t event;
+
+	pm_state_result(machine, result, text);
+	event = pm_event_add(machine, good ? PM_EVENT_JOB_FINISHED : PM_EVENT_JOB_FAILED,
+			     good ? PM_SEVERITY_OK : PM_SEVERITY_CRITICAL, "job %s: %s: %s: %s", job->name,
+			     what(job), pm_result_name(result), text);
+	notify_job(job, good ? PM_NOTIFY_JOB_FINISHED : PM_NOTIFY_JOB_FAILED, result, text, event);
+}
+
+void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text)
+{
+	struct pm_agent *agent = job->agent;
+	struct pm_machine *machine = job->request.machine;
+	struct pm_stored_job stored = record(job);
+	char copy[256];
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	pm_action_stop(job);
+	pm_poll_fast(machine, false);
+	pm_state_transition(machine, 0);
+	if (final_state(result) != PM_JOB_SUCCEEDED)
+		agent->jobs_failed++;
+	journal_end(agent, &stored, result, copy);
+	tell_end(job, result, copy);
+	free_job(job);
+	pm_jobs_pump(agent);
+}
+
+void pm_job_abort(struct pm_machine *machine, const char *why)
+{
+	struct pm_job *job = machine->job;
+
+	if (job && list_of(job))
+		pm_job_finish(job, PM_RESULT_ABORTED, why);
+}
+
+void pm_jobs_stop(struct pm_agent *agent)
+{
+	while (agent->jobs_waiting.first)
+		free_job(agent->jobs_waiting.first);
+	while (agent->jobs_running.first)
+		free_job(agent->jobs_running.first);
+}
+
+/* --- after a restart -------------------------------------------------------------------------- */
+
+struct unfinished {
+	struct pm_stored_job *jobs;
+	size_t count, capacity;
+};
+
+static void collect(const struct pm_stored_job *stored, void *data)
+{
+	struct unfinished *list = data;
+
+	if (list->count == list->capacity) {
+		size_t capacity = list->capacity ? list->capacity * 2 : 64;
+		struct pm_stored_job *jobs = realloc(list->jobs, capacity * sizeof(*jobs));
+
+		if (!jobs)
+			return;
+		list->jobs = jobs;
+		list->capacity = capacity;
+	}
+	list->jobs[list->count++] = *stored;
+}
+
+/* What is a wish may be repeated; what is momentary may have happened already. */
+static bool repeatable(const struct pm_stored_job *stored)
+{
+	switch (stored->action) {
+	case PM_COMMAND_POWER_ON:
+	case PM_COMMAND_POWER_OFF:
+	case PM_COMMAND_WAKE:
+	case PM_COMMAND_SHUTDOWN:
+	case PM_COMMAND_SOFT_OFF:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void report_interrupted(struct pm_machine *machine, struct pm_stored_job *stored, const char *why)
+{
+	struct pm_job job = {.agent = machine->agent,
+			     .request = {.machine = machine, .action = stored->action, .nic = stored->nic},
+			     .id = stored->id};
+
+	snprintf(job.name, sizeof(job.name), "set-%lld", (long long)stored->id);
+	machine->agent->jobs_failed++;
+	journal_end(machine->agent, stored, PM_RESULT_INTERRUPTED, why);
+	tell_end(&job, PM_RESULT_INTERRUPTED, why);
+}
+
+static int take_up(struct pm_machine *machine, const struct pm_stored_job *stored, struct pm_error *err)
+{
+	const struct pm_job_request request = {
+	    .machine = machine, .action = stored->action, .origin = stored->origin, .nic = stored->nic};
+	struct pm_job *job;
+	int error = pm_job_reserve(&request, &job, err);
+
+	if (error)
+		return error;
+	if (!job)
+		return pm_fail(err, EEXIST, "the same job is in the journal twice");
+	job->id = stored->id;
+	job->start_ms = stored->start_ms;
+	snprintf(job->name, sizeof(job->name), "set-%lld", (long long)job->id);
+	pm_log(LOG_NOTICE, "%s: job %s (%s) is taken up again after a restart", machine->config->name,
+	       job->name, what(job));
+	pm_job_release(job);
+	return 0;
+}
+
+static void resume_one(struct pm_agent *agent, struct pm_stored_job *stored)
+{
+	struct pm_machine *machine = pm_agent_machine(agent, stored->machine);
+	struct pm_error err = {""};
+
+	stored->text = "";
+	if (!machine)
+		journal_end(agent, stored, PM_RESULT_INTERRUPTED, "the machine is no longer configured");
+	else if (!agent->inventory->agent.resume)
+		report_interrupted(machine, stored,
+				   "the agent was restarted; it is not known what of it was done");
+	else if (!repeatable(stored))
+		report_interrupted(
+		    machine, stored,
+		    "the agent was restarted; the command may have been sent and is not sent twice: look at the machine");
+	else if (take_up(machine, stored, &err) < 0)
+		report_interrupted(machine, stored, err.text);
+}
+
+void pm_jobs_resume(struct pm_agent *agent)
+{
+	struct unfinished list = {0};
+	struct pm_error err = {""};
+
+	if (pm_store_jobs_unfinished(agent->store, collect, &list, &err) < 0)
+		pm_log(LOG_ERR, "the journal can not be read: %s", err.text);
+	for (size_t i = 0; i < list.count; i++)
+		resume_one(agent, &list.jobs[i]);
+	free(list.jobs);
+}

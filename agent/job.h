@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The life of a job: one action on one machine, from the SET that asks for it to the result that is told.
+ *
+ *   pm_job_reserve()  RESERVE  may it be done? takes the machine; nothing else has happened
+ *   pm_job_journal()  ACTION   written durably; still reversible
+ *   pm_job_release()  COMMIT   runs as soon as fewer than pmAgentJobMaxConcurrent run
+ *   pm_job_cancel()   UNDO     as if nothing had been asked
+ */
+#ifndef PM_JOB_H
+#define PM_JOB_H
+
+#include "agent/agent.h"
+
+enum pm_origin { /* the object that was SET; stored in the journal: the numbers stay */
+		 PM_ORIGIN_COMMAND = 1,
+		 PM_ORIGIN_ADMIN_STATE = 2,
+		 PM_ORIGIN_CHASSIS_CONTROL = 3,
+		 PM_ORIGIN_NIC_WAKE = 4,
+		 PM_ORIGIN_BMC_SETTING = 5
+};
+
+struct pm_job_request {
+	struct pm_machine *machine;
+	enum pm_command action; /* PM_COMMAND_NONE with PM_ORIGIN_BMC_SETTING */
+	enum pm_origin origin;
+	uint32_t nic;                /* pmNicIndex; 0: the first with a MAC address */
+	struct ipmi_request setting; /* PM_COMMAND_IDENTIFY and PM_ORIGIN_BMC_SETTING: what to send */
+};
+
+/*
+ * Checks and reserves. Returns 0 and *job, or 0 and *job NULL when the same is already under way. Errors: -EBUSY (the
+ * machine has another job), -EPERM (inhibited), -EINVAL (it has not what the action needs), -ENOSPC (queue full),
+ * -ENOMEM.
+ */
+int pm_job_reserve(const struct pm_job_request *request, struct pm_job **job, struct pm_error *err);
+
+/* 0, or the store's error. */
+int pm_job_journal(struct pm_job *job, struct pm_error *err);
+void pm_job_release(struct pm_job *job);
+void pm_job_cancel(struct pm_job *job);
+
+/* There is a new answer about this machine's state. */
+void pm_job_observed(struct pm_machine *machine);
+
+/* Ends the machine's job, if any, as aborted. */
+void pm_job_abort(struct pm_machine *machine, const char *why);
+
+/* Takes up, or reports as interrupted, what the journal has without an end. */
+void pm_jobs_resume(struct pm_agent *agent);
+
+/* Starts jobs while there is room; after pmAgentJobMaxConcurrent has changed. */
+void pm_jobs_pump(struct pm_agent *agent);
+
+/* The agent stops: running jobs stay in the journal, to be taken up again. */
+void pm_jobs_stop(struct pm_agent *agent);
+
+unsigned pm_jobs_active(const struct pm_agent *agent);
+
+#endif

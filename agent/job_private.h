@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Shared by job.c (the life of a job) and action.c (the running of its steps); nobody else looks inside a job. */
+#ifndef PM_JOB_PRIVATE_H
+#define PM_JOB_PRIVATE_H
+
+#include "agent/job.h"
+#include "agent/plan.h"
+
+struct pm_job {
+	struct pm_job *previous, *next; /* in the agent's list of waiting or running jobs */
+	struct pm_agent *agent;
+	struct pm_job_request request;
+	struct pm_step steps[PM_STEPS_MAX];
+	int step_count, step;
+	enum pm_job_state state;
+	int64_t id; /* in the journal; 0: not written */
+	char name[24];
+	int64_t start_ms;
+
+	/* the step that runs */
+	struct pm_timer *timer;
+	struct ipmi_op *op;
+	struct wol_burst *burst;
+	uint64_t begun_ms, acted_ms, sent_ms; /* loop time: step begun, last accepted, last sent */
+	bool confirming; /* the goal seems to be reached already: one fresh look before saying so */
+	bool acted;      /* the BMC accepted, or a magic packet was sent */
+	bool left_goal;  /* cycle: the machine was seen off */
+	unsigned tries;
+	unsigned bursts, packets_sent, packets_seen;
+	unsigned burst_sent, burst_seen; /* of the current one, as reported so far */
+	char trouble[256];               /* the last thing that went wrong */
+};
+
+/* Begins the first step. */
+void pm_action_start(struct pm_job *job);
+
+/* Takes a new observation of the machine into account. */
+void pm_action_observed(struct pm_job *job);
+
+/* Ends what is under way, without a result. */
+void pm_action_stop(struct pm_job *job);
+
+/* Called once by action.c when the last step has ended; frees the job. */
+void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* pmMachineTable: the physical machines; Command and AdminState start jobs. */
+#include "agent/event.h"
+#include "agent/mib/mib.h"
+#include "agent/notify.h"
+#include "agent/plan.h"
+#include "agent/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	INDEX = 1,
+	NAME,
+	ADMIN_STATE,
+	POWER_STATE,
+	COMMAND,
+	STACK_ADMIN_STATE,
+	STATE_SOURCE,
+	LAST_CHANGE,
+	STATE_AGE,
+	LAST_RESULT,
+	LAST_RESULT_TEXT,
+	INHIBIT,
+	INHIBIT_REASON,
+	UUID,
+	LOCATION,
+	VM_COUNT,
+	VM_RUNNING,
+	STACK_TIMEOUT,
+	VM_TIMEOUT,
+	POWER_ON_METHOD,
+	ACTIVE_JOB,
+	POWER_WATTS,
+	OS_REACHABLE,
+	POWER_ON_COUNT,
+	POWER_OFF_COUNT,
+	COLUMN_COUNT
+};
+
+#define STACK_RUNNING 1
+#define STACK_OFF     2
+#define TIMEOUT_MAX_S 86400
+
+static const struct pm_column columns[COLUMN_COUNT] = {
+    [INDEX] = PM_INDEX(ASN_UNSIGNED),
+    [NAME] = PM_READ(ASN_OCTET_STR),
+    [ADMIN_STATE] = PM_WRITE(ASN_INTEGER, PM_ADMIN_UNMANAGED, PM_ADMIN_OFF),
+    [POWER_STATE] = PM_READ(ASN_INTEGER),
+    [COMMAND] = PM_WRITE_NOT(ASN_INTEGER, PM_COMMAND_NONE, PM_COMMAND_IDENTIFY, PM_COMMAND_NONE),
+    [STACK_ADMIN_STATE] = PM_WRITE(ASN_INTEGER, STACK_RUNNING, STACK_OFF),
+    [STATE_SOURCE] = PM_READ(ASN_INTEGER),
+    [LAST_CHANGE] = PM_READ(ASN_OCTET_STR),
+    [STATE_AGE] = PM_READ(ASN_GAUGE),
+    [LAST_RESULT] = PM_READ(ASN_INTEGER),
+    [LAST_RESULT_TEXT] = PM_READ(ASN_OCTET_STR),
+    [INHIBIT] = PM_WRITE(ASN_INTEGER, PM_TRUE, PM_FALSE),
+    [INHIBIT_REASON] = PM_WRITE(ASN_OCTET_STR, 0, 255),
+    [UUID] = PM_READ(ASN_OCTET_STR),
+    [LOCATION] = PM_READ(ASN_OCTET_STR),
+    [VM_COUNT] = PM_READ(ASN_GAUGE),
+    [VM_RUNNING] = PM_READ(ASN_GAUGE),
+    [STACK_TIMEOUT] = PM_WRITE(ASN_UNSIGNED, 1, TIMEOUT_MAX_S),
+    [VM_TIMEOUT] = PM_WRITE(ASN_UNSIGNED, 1, TIMEOUT_MAX_S),
+    [POWER_ON_METHOD] = PM_WRITE(ASN_INTEGER, PM_ON_AUTO, PM_ON_WOL),
+    [ACTIVE_JOB] = PM_READ(ASN_OBJECT_ID),
+    [POWER_WATTS] = PM_READ(ASN_GAUGE),
+    [OS_REACHABLE] = PM_READ(ASN_INTEGER),
+    [POWER_ON_COUNT] = PM_READ(ASN_COUNTER),
+    [POWER_OFF_COUNT] = PM_READ(ASN_COUNTER),
+};
+
+/* --- rows and reading ------------------------------------------------------------------------- */
+
+static struct pm_rows rows;
+
+static int fill(struct pm_rows *to)
+{
+	for (size_t i = 0; i < pm_mib_agent->machine_count; i++) {
+		const oid index = pm_mib_agent->machines[i]->index;
+
+		if (pm_rows_add(to, &index, 1, pm_mib_agent->machines[i]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* RAKP message 2 carries the system GUID with its first three fields in little-endian order (IPMI 2.0, 20.8). */
+static bool get_uuid(const struct pm_machine *machine, struct pm_value *value)
+{
+	static const uint8_t order[16] = {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
+	struct ipmi_bmc_stats stats = {0};
+	char *to = (char *)value->buffer;
+
+	if (*machine->config->uuid)
+		return pm_value_text(value, machine->config->uuid);
+	if (machine->bmc)
+		ipmi_bmc_stats(machine->bmc->ipmi, &stats);
+	*to = '\0';
+	for (int i = 0; stats.has_guid && i < 16; i++) {
+		bool dash = i == 4 || i == 6 || i == 8 || i == 10;
+
+		to += sprintf(to, "%s%02x", dash ? "-" : "", stats.guid[order[i]]);
+	}
+	return pm_value_text(value, (const char *)value->buffer);
+}
+
+static bool get_age(const struct pm_machine *machine, struct pm_value *value)
+{
+	uint64_t now_ms = uv_now(machine->agent->loop);
+
+	if (!machine->observed_ms)
+		return false;
+	return pm_value_unsigned(value, (uint32_t)((now_ms - machine->observed_loop_ms) / 1000));
+}
+
+static bool get_zero_vms(const struct pm_machine *machine, struct pm_value *value)
+{
+	return machine->config->stack_count ? false : pm_value_unsigned(value, 0);
+}
+
+static bool get_config(const struct pm_machine *machine, unsigned column, struct pm_value *value)
+{
+	static const oid no_row[] = {0, 0};
+
+	switch (column) {
+	case INHIBIT:
+		return pm_value_truth(value, machine->inhibit);
+	case INHIBIT_REASON:
+		return pm_value_text(value, machine->inhibit_reason);
+	case UUID:
+		return get_uuid(machine, value);
+	case LOCATION:
+		return pm_value_text(value, machine->config->location);
+	case VM_COUNT:
+	case VM_RUNNING:
+		return get_zero_vms(machine, value);
+	case STACK_TIMEOUT:
+		return pm_value_unsigned(value, machine->stack_timeout_s);
+	case VM_TIMEOUT:
+		return pm_value_unsigned(value, machine->vm_timeout_s);
+	case POWER_ON_METHOD:
+		return pm_value_integer(value, machine->power_on_method);
+	case ACTIVE_JOB:
+		return pm_value_octets(value, no_row, sizeof(no_row));
+	default:
+		return false;
+	}
+}
+
+static bool get(const struct pm_row *row, unsigned column, struct pm_value *value)
+{
+	const struct pm_machine *machine = row->object;
+
+	switch (column) {
+	case NAME:
+		return pm_value_text(value, machine->config->name);
+	case ADMIN_STATE:
+		return pm_value_integer(value, machine->admin_state);
+	case POWER_STATE:
+		return pm_value_integer(value, pm_machine_power_state(machine));
+	case COMMAND:
+		return pm_value_integer(value, PM_COMMAND_NONE);
+	case STACK_ADMIN_STATE:
+		return pm_value_integer(value, STACK_RUNNING);
+	case STATE_SOURCE:
+		return pm_value_integer(value, machine->source);
+	case LAST_CHANGE:
+		return pm_value_date(value, machine->last_change_ms);
+	case STATE_AGE:
+		return get_age(machine, value);
+	case LAST_RESULT:
+		return pm_value_integer(value, machine->job ? PM_RESULT_NONE : machine->last_result);
+	case LAST_RESULT_TEXT:
+		return pm_value_text(value, machine->job ? "" : machine->last_result_text);
+	case OS_REACHABLE:
+		return pm_value_integer(value, machine->os_reachable);
+	case POWER_ON_COUNT:
+		return pm_value_unsigned(value, machine->on_count);
+	case POWER_OFF_COUNT:
+		return pm_value_unsigned(value, machine->off_count);
+	default:
+		return get_config(machine, column, value);
+	}
+}
+
+/* --- SET -------------------------------------------------------------------------------------- */
+
+static const struct pm_change_map map[] = {
+    {ADMIN_STATE, PM_SET_MACHINE_ADMIN_STATE, NULL},
+    {INHIBIT, PM_SET_MACHINE_INHIBIT, pm_change_truth},
+    {INHIBIT_REASON, PM_SET_MACHINE_INHIBIT_REASON, NULL},
+    {STACK_TIMEOUT, PM_SET_MACHINE_STACK_TIMEOUT, NULL},
+    {VM_TIMEOUT, PM_SET_MACHINE_VM_TIMEOUT, NULL},
+    {POWER_ON_METHOD, PM_SET_MACHINE_POWER_ON_METHOD, NULL},
+};
+
+static int missing(const oid *index, size_t length)
+{
+	return pm_mib_missing(index, length, SNMP_ERR_NOCREATION);
+}
+
+/* The verb of this SET, from Command or AdminState; none when it has none. Two are one too many. */
+static int find_verb(struct pm_row_set *set, struct pm_job_request *request, struct pm_error *err)
+{
+	const struct pm_value *command = set->values[COMMAND], *wish = set->values[ADMIN_STATE];
+
+	if (wish && wish->integer == PM_ADMIN_UNMANAGED)
+		wish = NULL;
+	if (command && wish) {
+		set->failed_column = ADMIN_STATE;
+		pm_fail(err, EINVAL,
+			"pmMachineCommand and pmMachineAdminState in one SET: one verb at a time");
+		return SNMP_ERR_INCONSISTENTVALUE;
+	}
+	if (command) {
+		set->failed_column = COMMAND;
+		request->action = (enum pm_command)command->integer;
+		request->origin = PM_ORIGIN_COMMAND;
+	} else if (wish) {
+		set->failed_column = ADMIN_STATE;
+		request->action = wish->integer == PM_ADMIN_ON ? PM_COMMAND_POWER_ON : PM_COMMAND_SHUTDOWN;
+		request->origin = PM_ORIGIN_ADMIN_STATE;
+	}
+	if (request->action == PM_COMMAND_IDENTIFY)
+		request->setting =
+		    (struct ipmi_request){.command = IPMI_CHASSIS_IDENTIFY,
+					  .identify = {.mode = IPMI_IDENTIFY_TIMED, .interval_s = 15}};
+	return SNMP_ERR_NOERROR;
+}
+
+static int test_method(struct pm_row_set *set, const struct pm_machine *machine, struct pm_error *err)
+{
+	const struct pm_value *method = set->values[POWER_ON_METHOD];
+
+	if (!method || method->integer == PM_ON_AUTO)
+		return SNMP_ERR_NOERROR;
+	set->failed_column = POWER_ON_METHOD;
+	if (method->integer == PM_ON_IPMI && !machine->bmc) {
+		pm_fail(err, EINVAL, "machine %s has no bmc, which ipmi needs", machine->config->name);
+		return SNMP_ERR_INCONSISTENTVALUE;
+	}
+	if (method->integer == PM_ON_WOL && !pm_plan_nic(machine, 0)) {
+		pm_fail(err, EINVAL, "machine %s has no nic with a MAC address, which wol needs",
+			machine->config->name);
+		return SNMP_ERR_INCONSISTENTVALUE;
+	}
+	set->failed_column = 0;
+	return SNMP_ERR_NOERROR;
+}
+
+static int test_stack(struct pm_row_set *set, const struct pm_machine *machine, struct pm_error *err)
+{
+	const struct pm_value *stack = set->values[STACK_ADMIN_STATE];
+
+	if (!stack || stack->integer == STACK_RUNNING)
+		return SNMP_ERR_NOERROR;
+	set->failed_column = STACK_ADMIN_STATE;
+	pm_fail(err, EINVAL,
+		machine->config->stack_count ? "the stack of %s can not be cancelled by this version"
+					     : "machine %s has no hypervisor",
+		machine->config->name);
+	return SNMP_ERR_INCONSISTENTVALUE;
+}
+
+static int test(struct pm_row_set *set, struct pm_error *err)
+{
+	struct pm_machine *machine = set->row.object;
+	const struct pm_setting_owner owner = {.agent = machine->agent, .machine = machine};
+	struct pm_job_request request = {.machine = machine};
+	int error;
+
+	error = test_method(set, machine, err);
+	if (!error)
+		error = test_stack(set, machine, err);
+	if (!error)
+		error = find_verb(set, &request, err);
+	return error ? error
+		     : pm_change_begin(set, &owner, map, sizeof(map) / sizeof(*map),
+				       request.action ? &request : NULL, err);
+}
+
+static void tell_inhibit(struct pm_machine *machine)
+{
+	struct pm_notification notification = {.type = PM_NOTIFY_INHIBIT_CHANGE};
+
+	notification.event_index =
+	    pm_event_add(machine, PM_EVENT_INHIBIT, PM_SEVERITY_OK, "actions %s%s%s",
+			 machine->inhibit ? "inhibited" : "allowed again",
+			 *machine->inhibit_reason ? ": " : "", machine->inhibit_reason);
+	pm_notify(machine->agent, machine, &notification);
+}
+
+static void commit(struct pm_row_set *set)
+{
+	static const char *const wishes[] = {"", "withdrawn (unmanaged)", "on", "off"};
+	struct pm_machine *machine = set->row.object;
+	bool was_inhibited = machine->inhibit;
+	enum pm_admin_state old_wish = machine->admin_state;
+	const struct pm_value *wish = set->values[ADMIN_STATE];
+
+	if (wish && (enum pm_admin_state)wish->integer != old_wish)
+		pm_event_add(machine, PM_EVENT_ADMIN_STATE, PM_SEVERITY_OK, "wish: %s",
+			     wishes[wish->integer]);
+	pm_change_commit(set);
+	if (machine->inhibit != was_inhibited)
+		tell_inhibit(machine);
+}
+
+const struct pm_table pm_machine_table = {.name = "pmMachineTable",
+					  .number = 2,
+					  .columns = columns,
+					  .column_count = COLUMN_COUNT,
+					  .first_column = NAME,
+					  .rows = &rows,
+					  .fill = fill,
+					  .get = get,
+					  .missing = missing,
+					  .test = test,
+					  .apply = pm_change_apply,
+					  .commit = commit,
+					  .undo = pm_change_undo};

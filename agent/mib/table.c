@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/mib/table.h"
+
+#include "agent/log.h"
+
+#include <net-snmp/agent/net-snmp-agent-includes.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ENTRY_PREFIX 13 /* root (10), pmObjects, table, entry; then column, then index */
+
+/* One SET as one table sees it: from RESERVE1 to COMMIT, UNDO or FREE, in several calls of the handler. */
+struct set_change {
+	netsnmp_request_info *request;
+	unsigned column;
+	struct pm_value value;
+	struct pm_row_set *row;
+};
+
+struct set_transaction {
+	struct set_transaction *next;
+	const struct pm_table *table;
+	long transaction_id, session_id;
+	struct set_change *changes;
+	size_t change_count;
+	struct pm_row_set *rows;
+	size_t row_count;
+};
+
+static struct set_transaction *transactions;
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static bool seek(const struct pm_table *table, const oid *index, size_t length, bool inclusive,
+		 struct pm_row *row)
+{
+	return table->rows ? pm_rows_seek(table->rows, index, length, inclusive, row)
+			   : table->seek(index, length, inclusive, row);
+}
+
+static bool readable(const struct pm_table *table, oid column)
+{
+	return column < table->column_count && table->columns[column].type &&
+	       table->columns[column].access != PM_NO_ACCESS;
+}
+
+static bool read_value(const struct pm_table *table, const struct pm_row *row, unsigned column,
+		       struct pm_value *value)
+{
+	value->type = table->columns[column].type;
+	return table->get(row, column, value);
+}
+
+static void answer(netsnmp_variable_list *varbind, const struct pm_value *value)
+{
+	switch (value->type) {
+	case ASN_OCTET_STR:
+	case ASN_OBJECT_ID:
+		snmp_set_var_typed_value(varbind, value->type, value->data, value->length);
+		break;
+	case ASN_INTEGER:
+		snmp_set_var_typed_integer(varbind, value->type, value->integer);
+		break;
+	default:
+		snmp_set_var_typed_integer(varbind, value->type, (long)value->unsigned32);
+	}
+}
+
+static void answer_get(const struct pm_table *table, netsnmp_agent_request_info *info,
+		       netsnmp_request_info *request)
+{
+	netsnmp_variable_list *varbind = request->requestvb;
+	struct pm_value value;
+	struct pm_row row;
+
+	if (varbind->name_length < ENTRY_PREFIX + 1 || varbind->name[ENTRY_PREFIX - 1] != 1 ||
+	    !readable(table, varbind->name[ENTRY_PREFIX])) {
+		netsnmp_set_request_error(info, request, SNMP_NOSUCHOBJECT);
+		return;
+	}
+	const oid *index = varbind->name + ENTRY_PREFIX + 1;
+	size_t length = varbind->name_length - ENTRY_PREFIX - 1;
+	unsigned column = (unsigned)varbind->name[ENTRY_PREFIX];
+
+	if (!seek(table, index, length, true, &row) ||
+	    snmp_oid_compare(row.index, row.index_length, index, length) != 0 ||
+	    !read_value(table, &row, column, &value))
+		netsnmp_set_request_error(info, request, SNMP_NOSUCHINSTANCE);
+	else
+		answer(varbind, &value);
+}
+
+/* Where a GETNEXT starts: the column and the index from which to look on. */
+struct position {
+	unsigned column;
+	const oid *index;
+	size_t length;
+	bool inclusive;
+};
+
+static struct position start_of(const struct pm_table *table, const netsnmp_request_info *request)
+{
+	const oid root[] = {PM_MIB_OBJECTS, table->number, 1};
+	const netsnmp_variable_list *varbind = request->requestvb;
+	struct position at = {.column = table->first_column, .inclusive = true};
+
+	if (snmp_oid_compare(varbind->name, varbind->name_length, root, ENTRY_PREFIX) <= 0)
+		return at;
+	if (varbind->name_length < ENTRY_PREFIX || varbind->name[ENTRY_PREFIX - 1] > 1) {
+		at.column = table->column_count;
+		return at;
+	}
+	if (varbind->name[ENTRY_PREFIX] >= table->column_count) {
+		at.column = table->column_count;
+	} else if (varbind->name[ENTRY_PREFIX] >= table->first_column) {
+		at.column = (unsigned)varbind->name[ENTRY_PREFIX];
+		at.index = varbind->name + ENTRY_PREFIX + 1;
+		at.length = varbind->name_length - ENTRY_PREFIX - 1;
+		at.inclusive = request->inclusive || at.length == 0;
+	}
+	return at;
+}
+
+static void answer_next(const struct pm_table *table, netsnmp_request_info *request)
+{
+	struct position at = start_of(table, request);
+	struct pm_value value;
+	struct pm_row row;
+	oid name[ENTRY_PREFIX + 1 + PM_INDEX_MAX] = {PM_MIB_OBJECTS, table->number, 1};
+
+	for (; at.column < table->column_count;
+	     at = (struct position){.column = at.column + 1, .inclusive = true}) {
+		if (!readable(table, at.column))
+			continue;
+		for (bool found = seek(table, at.index, at.length, at.inclusive, &row); found;) {
+			if (read_value(table, &row, at.column, &value)) {
+				name[ENTRY_PREFIX] = at.column;
+				memcpy(name + ENTRY_PREFIX + 1, row.index, row.index_length * sizeof(oid));
+				snmp_set_var_objid(request->requestvb, name,
+						   ENTRY_PREFIX + 1 + row.index_length);
+				answer(request->requestvb, &value);
+				return;
+			}
+			struct pm_row last = row;
+			found = seek(table, last.index, last.index_length, false, &row);
+		}
+	}
+}
+
+/* --- SET: finding the transaction ------------------------------------------------------------- */
+
+static void undo_rows(struct set_transaction *transaction)
+{
+	for (size_t i = 0; i < transaction->row_count; i++)
+		transaction->table->undo(&transaction->rows[i]);
+}
+
+static void drop(struct set_transaction *transaction)
+{
+	struct set_transaction **link = &transactions;
+
+	while (*link && *link != transaction)
+		link = &(*link)->next;
+	if (*link)
+		*link = transaction->next;
+	free(transaction->changes);
+	free(transaction->rows);
+	free(transaction);
+}
+
+static struct set_transaction *find(const struct pm_table *table, const netsnmp_pdu *pdu)
+{
+	for (struct set_transaction *t = transactions; t; t = t->next)
+		if (t->table == table && t->transaction_id == pdu->transid && t->session_id == pdu->sessid)
+			return t;
+	return NULL;
+}
+
+static struct set_transaction *begin(const struct pm_table *table, const netsnmp_pdu *pdu, size_t count)
+{
+	struct set_transaction *old = find(table, pdu), *transaction;
+
+	if (old) { /* the master sent its TestSet again: only the last one counts */
+		undo_rows(old);
+		drop(old);
+	}
+	transaction = calloc(1, sizeof(*transaction));
+	if (!transaction)
+		return NULL;
+	transaction->table = table;
+	transaction->transaction_id = pdu->transid;
+	transaction->session_id = pdu->sessid;
+	transaction->changes = calloc(count, sizeof(*transaction->changes));
+	transaction->rows = calloc(count, sizeof(*transaction->rows));
+	transaction->next = transactions;
+	transactions = transaction;
+	if (!transaction->changes || !transaction->rows) {
+		drop(transaction);
+		return NULL;
+	}
+	return transaction;
+}
+
+void pm_table_abort_sets(void)
+{
+	while (transactions) {
+		undo_rows(transactions);
+		drop(transactions);
+	}
+}
+
+/* --- SET: the checks of RESERVE1, in the order of RFC 3416, 4.2.5 ----------------------------- */
+
+static void log_refusal(const netsnmp_request_info *request, const struct pm_table *table, int error,
+			const char *why)
+{
+	char name[256];
+
+	snprint_objid(name, sizeof(name), request->requestvb->name, request->requestvb->name_length);
+	pm_log(LOG_NOTICE, "SET of %s refused with %s: %s: %s", name, snmp_errstring(error), table->name,
+	       why);
+}
+
+static int check_number(const struct pm_column *column, uint32_t number, bool negative, struct pm_error *err)
+{
+	if (!negative && number >= column->min && number <= column->max &&
+	    !(column->never && number == column->never))
+		return SNMP_ERR_NOERROR;
+	pm_fail(err, ERANGE, "the value must be %u to %u%s",
+		column->never == column->min ? column->min + 1 : column->min, column->max,
+		column->never > column->min ? ", with a gap" : "");
+	return SNMP_ERR_WRONGVALUE;
+}
+
+static int check_value(const struct pm_column *column, const netsnmp_variable_list *varbind,
+		       struct pm_value *value, struct pm_error *err)
+{
+	if (varbind->type != column->type) {
+		pm_fail(err, EINVAL, "the value has the wrong ASN.1 type 0x%02x, 0x%02x would be right",
+			varbind->type, column->type);
+		return SNMP_ERR_WRONGTYPE;
+	}
+	value->type = column->type;
+	if (column->type != ASN_OCTET_STR) {
+		long number = *varbind->val.integer;
+
+		value->integer = (int32_t)number;
+		return check_number(column, (uint32_t)number, column->type == ASN_INTEGER && number < 0, err);
+	}
+	if (varbind->val_len < column->min || varbind->val_len > column->max) {
+		pm_fail(err, EINVAL, "%zu octets, but %u to %u are allowed", varbind->val_len, column->min,
+			column->max);
+		return SNMP_ERR_WRONGLENGTH;
+	}
+	memcpy(value->buffer, varbind->val.string, varbind->val_len);
+	value->data = value->buffer;
+	value->length = varbind->val_len;
+	return SNMP_ERR_NOERROR;
+}
+
+static struct pm_row_set *row_of(struct set_transaction *transaction, const struct pm_row *row)
+{
+	struct pm_row_set *set;
+
+	for (size_t i = 0; i < transaction->row_count; i++) {
+		set = &transaction->rows[i];
+		if (set->row.object == row->object && snmp_oid_compare(set->row.index, set->row.index_length,
+								       row->index, row->index_length) == 0)
+			return set;
+	}
+	set = &transaction->rows[transaction->row_count++];
+	set->table = transaction->table;
+	set->row = *row;
+	return set;
+}
+
+static int find_row(struct set_transaction *transaction, const netsnmp_variable_list *varbind,
+		    struct set_change *change, struct pm_error *err)
+{
+	const oid *index = varbind->name + ENTRY_PREFIX + 1;
+	size_t length = varbind->name_length - ENTRY_PREFIX - 1;
+	struct pm_row row;
+
+	if (!seek(transaction->table, index, length, true, &row) ||
+	    snmp_oid_compare(row.index, row.index_length, index, length) != 0) {
+		pm_fail(err, ENOENT, "there is no such row");
+		return transaction->table->missing(index, length);
+	}
+	change->row = row_of(transaction, &row);
+	if (change->row->values[change->column]) {
+		pm_fail(err, EINVAL, "the same object twice in one SET");
+		return SNMP_ERR_INCONSISTENTVALUE;
+	}
+	change->row->values[change->column] = &change->value;
+	return SNMP_ERR_NOERROR;
+}
+
+static int check_change(struct set_transaction *transaction, netsnmp_request_info *request,
+			struct pm_error *err)
+{
+	const struct pm_table *table = transaction->table;
+	const netsnmp_variable_list *varbind = request->requestvb;
+	struct set_change *change = &transaction->changes[transaction->change_count++];
+	int error;
+
+	change->request = request;
+	if (varbind->name_length < ENTRY_PREFIX + 2 || varbind->name[ENTRY_PREFIX - 1] != 1 ||
+	    varbind->name[ENTRY_PREFIX] >= table->column_count ||
+	    table->columns[varbind->name[ENTRY_PREFIX]].access != PM_READ_WRITE) {
+		pm_fail(err, EPERM, "this object can not be written");
+		return SNMP_ERR_NOTWRITABLE;
+	}
+	change->column = (unsigned)varbind->name[ENTRY_PREFIX];
+	error = check_value(&table->columns[change->column], varbind, &change->value, err);
+	return error ? error : find_row(transaction, varbind, change, err);
+}
+
+static void reserve1(const struct pm_table *table, netsnmp_agent_request_info *info,
+		     netsnmp_request_info *requests)
+{
+	struct set_transaction *transaction;
+	struct pm_error err = {""};
+	size_t count = 0;
+
+	for (netsnmp_request_info *r = requests; r; r = r->next)
+		count++;
+	transaction = begin(table, info->asp->pdu, count);
+	if (!transaction) {
+		netsnmp_set_request_error(info, requests, SNMP_ERR_RESOURCEUNAVAILABLE);
+		return;
+	}
+	for (netsnmp_request_info *r = requests; r; r = r->next) {
+		int error = check_change(transaction, r, &err);
+
+		if (error) {
+			log_refusal(r, table, error, err.text);
+			netsnmp_set_request_error(info, r, error);
+			return;
+		}
+	}
+}
+
+/* --- SET: the later phases -------------------------------------------------------------------- */
+
+static netsnmp_request_info *request_of(const struct set_transaction *transaction,
+					const struct pm_row_set *set)
+{
+	netsnmp_request_info *first = NULL;
+
+	for (size_t i = 0; i < transaction->change_count; i++) {
+		const struct set_change *change = &transaction->changes[i];
+
+		if (change->row != set)
+			continue;
+		if (!first)
+			first = change->request;
+		if (change->column == set->failed_column)
+			return change->request;
+	}
+	return first;
+}
+
+typedef int (*row_step)(struct pm_row_set *set, struct pm_error *err);
+
+static void each_row(struct set_transaction *transaction, row_step step, netsnmp_agent_request_info *info)
+{
+	struct pm_error err = {""};
+
+	for (size_t i = 0; i < transaction->row_count; i++) {
+		struct pm_row_set *set = &transaction->rows[i];
+		int error = step(set, &err);
+
+		if (error) {
+			netsnmp_request_info *request = request_of(transaction, set);
+
+			log_refusal(request, transaction->table, error, err.text);
+			netsnmp_set_request_error(info, request, error);
+			return;
+		}
+	}
+}
+
+static void rebind(struct set_transaction *transaction, netsnmp_request_info *requests)
+{
+	for (size_t i = 0; requests && i < transaction->change_count; i++, requests = requests->next)
+		transaction->changes[i].request = requests;
+}
+
+static void later_phase(const struct pm_table *table, netsnmp_agent_request_info *info,
+			netsnmp_request_info *requests)
+{
+	struct set_transaction *transaction = find(table, info->asp->pdu);
+
+	if (!transaction) {
+		if (info->mode == MODE_SET_RESERVE2 || info->mode == MODE_SET_ACTION)
+			netsnmp_set_request_error(info, requests, SNMP_ERR_COMMITFAILED);
+		return;
+	}
+	rebind(transaction, requests);
+	switch (info->mode) {
+	case MODE_SET_RESERVE2:
+		each_row(transaction, table->test, info);
+		return;
+	case MODE_SET_ACTION:
+		each_row(transaction, table->apply, info);
+		return;
+	case MODE_SET_COMMIT:
+		for (size_t i = 0; i < transaction->row_count; i++)
+			table->commit(&transaction->rows[i]);
+		break;
+	default: /* FREE and UNDO */
+		undo_rows(transaction);
+	}
+	drop(transaction);
+}
+
+static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
+		  netsnmp_agent_request_info *info, netsnmp_request_info *requests)
+{
+	const struct pm_table *table = registration->my_reg_void;
+
+	(void)handler;
+	switch (info->mode) {
+	case MODE_GET:
+		for (netsnmp_request_info *r = requests; r; r = r->next)
+			if (!r->processed)
+				answer_get(table, info, r);
+		break;
+	case MODE_GETNEXT:
+		for (netsnmp_request_info *r = requests; r; r = r->next)
+			if (!r->processed)
+				answer_next(table, r);
+		break;
+	case MODE_SET_RESERVE1:
+		reserve1(table, info, requests);
+		break;
+	default:
+		later_phase(table, info, requests);
+	}
+	return SNMP_ERR_NOERROR;
+}
+
+int pm_table_refill(const struct pm_table *table)
+{
+	int error = 0;
+
+	if (table->rows) {
+		pm_rows_clear(table->rows);
+		error = table->fill(table->rows);
+		pm_rows_sort(table->rows);
+	}
+	return error;
+}
+
+int pm_table_register(const struct pm_table *table, struct pm_error *err)
+{
+	const oid root[] = {PM_MIB_OBJECTS, table->number};
+	netsnmp_handler_registration *registration;
+
+	registration =
+	    netsnmp_create_handler_registration(table->name, handle, root, OID_LENGTH(root),
+						table->test ? HANDLER_CAN_RWRITE : HANDLER_CAN_RONLY);
+	if (!registration)
+		return pm_fail(err, ENOMEM, "no memory for %s", table->name);
+	registration->my_reg_void = (void *)(uintptr_t)table;
+	if (netsnmp_register_handler(registration) != MIB_REGISTERED_OK)
+		return pm_fail(err, EEXIST, "%s can not be registered", table->name);
+	return 0;
+}
+
+/* --- ordered rows ----------------------------------------------------------------------------- */
+
+int pm_rows_add(struct pm_rows *rows, const oid *index, size_t length, void *object)
+{
+	struct pm_row_entry *entry;
+
+	if (rows->count == rows->capacity) {
+		size_t capacity = rows->capacity ? rows->capacity * 2 : 16;
+		struct pm_row_entry *entries = realloc(rows->entries, capacity * sizeof(*entries));
+
+		if (!entries)
+			return -ENOMEM;
+		rows->entries = entries;
+		rows->capacity = capacity;
+	}
+	entry = &rows->entries[rows->count];
+	*entry =
+	    (struct pm_row_entry){.index = malloc(length * sizeof(oid)), .length = length, .object = object};
+	if (!entry->index)
+		return -ENOMEM;
+	memcpy(entry->index, index, length * sizeof(oid));
+	rows->count++;
+	return 0;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+	const struct pm_row_entry *x = a, *y = b;
+
+	return snmp_oid_compare(x->index, x->length, y->index, y->length);
+}
+
+void pm_rows_sort(struct pm_rows *rows)
+{
+	if (rows->count)
+		qsort(rows->entries, rows->count, sizeof(*rows->entries), compare_entries);
+}
+
+void pm_rows_clear(struct pm_rows *rows)
+{
+	for (size_t i = 0; i < rows->count; i++)
+		free(rows->entries[i].index);
+	free(rows->entries);
+	*rows = (struct pm_rows){0};
+}
+
+bool pm_rows_seek(const struct pm_rows *rows, const oid *index, size_t length, bool inclusive,
+		  struct pm_row *row)
+{
+	size_t low = 0, high = rows->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct pm_row_entry *entry = &rows->entries[middle];
+		int order = snmp_oid_compare(entry->index, entry->length, index, length);
+
+		if (order < 0 || (order == 0 && !inclusive))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == rows->count)
+		return false;
+	row->index_length = rows->entries[low].length;
+	memcpy(row->index, rows->entries[low].index, row->index_length * sizeof(oid));
+	row->object = rows->entries[low].object;
+	return true;
+}
+
+size_t pm_index_string(oid *index, const char *text)
+{
+	size_t length = strlen(text);
+
+	index[0] = length;
+	for (size_t i = 0; i < length; i++)
+		index[i + 1] = (uint8_t)text[i];
+	return length + 1;
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+bool pm_value_integer(struct pm_value *value, unsigned integer)
+{
+	value->integer = (int32_t)integer;
+	return true;
+}
+
+bool pm_value_unsigned(struct pm_value *value, uint32_t number)
+{
+	value->unsigned32 = number;
+	return true;
+}
+
+bool pm_value_truth(struct pm_value *value, bool truth)
+{
+	return pm_value_integer(value, truth ? 1 : 2);
+}
+
+bool pm_value_octets(struct pm_value *value, const void *data, size_t length)
+{
+	value->data = data;
+	value->length = length;
+	return true;
+}
+
+bool pm_value_text(struct pm_value *value, const char *text)
+{
+	return pm_value_octets(value, text, strlen(text));
+}
+
+bool pm_value_date(struct pm_value *value, int64_t time_ms)
+{
+	time_t seconds = (time_t)(time_ms / 1000);
+	struct tm tm;
+	long offset;
+	uint8_t *b = value->buffer;
+
+	memset(b, 0, 11);
+	if (time_ms == 0)
+		return pm_value_octets(value, b, 8);
+	localtime_r(&seconds, &tm);
+	offset = tm.tm_gmtoff / 60;
+	b[0] = (uint8_t)((tm.tm_year + 1900) >> 8);
+	b[1] = (uint8_t)(tm.tm_year + 1900);
+	b[2] = (uint8_t)(tm.tm_mon + 1);
+	b[3] = (uint8_t)tm.tm_mday;
+	b[4] = (uint8_t)tm.tm_hour;
+	b[5] = (uint8_t)tm.tm_min;
+	b[6] = (uint8_t)tm.tm_sec;
+	b[7] = (uint8_t)(time_ms % 1000 / 100);
+	b[8] = offset < 0 ? '-' : '+';
+	b[9] = (uint8_t)(labs(offset) / 60);
+	b[10] = (uint8_t)(labs(offset) % 60);
+	return pm_value_octets(value, b, 11);
+}
+
+void pm_value_copy(const struct pm_value *value, char *buffer)
+{
+	size_t length = value->length < PM_STRING_MAX ? value->length : PM_STRING_MAX;
+
+	memcpy(buffer, value->data, length);
+	buffer[length] = '\0';
+}

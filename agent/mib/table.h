@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The table engine: every table of PMSTACK-MIB is a struct pm_table of data plus a few callbacks; GET, GETNEXT and
+ * the phases of a SET are written once, here. A GETNEXT costs one search of the table's own ordered rows.
+ *
+ * A SET runs through test (RESERVE: nothing has happened yet), apply (ACTION: still reversible), and then either
+ * commit or undo, for all changed columns of a row at once. Every test is followed by exactly one commit or undo,
+ * also when the master goes away in between.
+ */
+#ifndef PM_MIB_TABLE_H
+#define PM_MIB_TABLE_H
+
+#include "agent/error.h"
+
+#include <net-snmp/net-snmp-config.h>
+
+#include <net-snmp/net-snmp-includes.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* { netSnmpPlaypen 7747 } 1: the root's one place in the code. */
+#define PM_MIB_ROOT          1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 7747
+#define PM_MIB_NOTIFICATIONS PM_MIB_ROOT, 0
+#define PM_MIB_OBJECTS       PM_MIB_ROOT, 1
+
+#define PM_INDEX_MAX \
+	80 /* sub-identifiers of the longest index: a name of 64 octets, its length, room for more */
+#define PM_COLUMN_MAX 32  /* columns of the widest table, plus one */
+#define PM_STRING_MAX 255 /* octets of the longest string that may be SET */
+
+enum pm_access { PM_NO_ACCESS, PM_READ_ONLY, PM_READ_WRITE };
+
+/* A column; min..max are octets of a string's length or bounds of a number. */
+struct pm_column {
+	uint8_t type; /* ASN_INTEGER, ASN_UNSIGNED, ASN_COUNTER, ASN_OCTET_STR, ...; 0: no such column */
+	enum pm_access access;
+	uint32_t min, max; /* what a SET may write */
+	uint32_t never;    /* not 0: a number inside min..max that a SET may not write */
+};
+
+#define PM_INDEX(type)                      \
+	{                                   \
+		type, PM_NO_ACCESS, 0, 0, 0 \
+	}
+#define PM_READ(type)                       \
+	{                                   \
+		type, PM_READ_ONLY, 0, 0, 0 \
+	}
+#define PM_WRITE(type, min, max)                 \
+	{                                        \
+		type, PM_READ_WRITE, min, max, 0 \
+	}
+#define PM_WRITE_NOT(type, min, max, never)          \
+	{                                            \
+		type, PM_READ_WRITE, min, max, never \
+	}
+
+struct pm_value {
+	uint8_t type; /* filled in by the engine from the column */
+	union {
+		int32_t integer;     /* ASN_INTEGER */
+		uint32_t unsigned32; /* ASN_UNSIGNED, ASN_COUNTER, ASN_GAUGE, ASN_TIMETICKS */
+	};
+	const void *data;    /* ASN_OCTET_STR: octets; ASN_OBJECT_ID: oid[]; valid until the next call */
+	size_t length;       /* in octets */
+	uint8_t buffer[288]; /* room for data that is made on the fly */
+};
+
+struct pm_row {
+	oid index[PM_INDEX_MAX];
+	size_t index_length;
+	void *object; /* the table's own; NULL: no row */
+};
+
+struct pm_table;
+
+/* All changes to one row in one SET. */
+struct pm_row_set {
+	const struct pm_table *table;
+	struct pm_row row;
+	const struct pm_value *values[PM_COLUMN_MAX]; /* by column number; NULL: not in this SET */
+	void *work;                                   /* the table's own, from test to commit or undo */
+	unsigned failed_column; /* set by test and apply when they refuse; 0 = the first */
+};
+
+/* The rows of a table that keeps them in an array, in the order of their indexes. */
+struct pm_rows {
+	struct pm_row_entry {
+		oid *index; /* owned */
+		size_t length;
+		void *object;
+	} * entries;
+	size_t count, capacity;
+};
+
+struct pm_table {
+	const char *name;                /* as in the MIB, for the log */
+	oid number;                      /* below { pmObjects } */
+	const struct pm_column *columns; /* by column number, from 0 */
+	unsigned column_count;           /* highest column number + 1 */
+	unsigned first_column;           /* the first that is accessible */
+
+	struct pm_rows *rows; /* kept by fill; NULL: seek finds the rows */
+	/* Adds all rows there are now, in any order. Returns 0 or -ENOMEM. */
+	int (*fill)(struct pm_rows *rows);
+	/* First row whose index is greater than (or with inclusive: equal to) this one; fills row, or returns false. */
+	bool (*seek)(const oid *index, size_t length, bool inclusive, struct pm_row *row);
+	/* Reads one column; false: no such instance. */
+	bool (*get)(const struct pm_row *row, unsigned column, struct pm_value *value);
+	/* The SNMP error for a SET on a row that is not there. */
+	int (*missing)(const oid *index, size_t length);
+	/* May all this be done? Reserves what it takes. Returns SNMP_ERR_NOERROR or an error with its reason in err. */
+	int (*test)(struct pm_row_set *set, struct pm_error *err);
+	/* Makes it durable, reversibly. Returns SNMP_ERR_NOERROR, SNMP_ERR_COMMITFAILED or SNMP_ERR_RESOURCEUNAVAILABLE. */
+	int (*apply)(struct pm_row_set *set, struct pm_error *err);
+	void (*commit)(struct pm_row_set *set); /* makes it happen; cannot fail */
+	void (*undo)(
+	    struct pm_row_set *set); /* as if nothing had been asked; follows a refused test or apply too */
+};
+
+/* Makes the rows of a table anew; nothing for a table without kept rows. Returns 0 or -ENOMEM: some are missing. */
+int pm_table_refill(const struct pm_table *table);
+
+/* Registers a table with the AgentX agent. Returns 0 or a negative errno value. */
+int pm_table_register(const struct pm_table *table, struct pm_error *err);
+
+/* Undoes every SET that is between test and commit: the master has gone and will not end them. */
+void pm_table_abort_sets(void);
+
+/* --- ordered rows, for tables that keep an array of them -------------------------------------- */
+
+/* Appends a row; call pm_rows_sort() after the last. Returns 0 or -ENOMEM. */
+int pm_rows_add(struct pm_rows *rows, const oid *index, size_t length, void *object);
+void pm_rows_sort(struct pm_rows *rows);
+void pm_rows_clear(struct pm_rows *rows);
+bool pm_rows_seek(const struct pm_rows *rows, const oid *index, size_t length, bool inclusive,
+		  struct pm_row *row);
+
+/* Writes a string index with its length first (RFC 2578, 7.7); returns the number of sub-identifiers. */
+size_t pm_index_string(oid *index, const char *text);
+
+/* --- values, for the get callbacks ------------------------------------------------------------ */
+
+bool pm_value_integer(struct pm_value *value, unsigned integer); /* no INTEGER of this MIB is negative */
+bool pm_value_unsigned(struct pm_value *value, uint32_t number);
+bool pm_value_truth(struct pm_value *value, bool truth);
+bool pm_value_text(struct pm_value *value, const char *text);                  /* not copied */
+bool pm_value_octets(struct pm_value *value, const void *data, size_t length); /* not copied */
+bool pm_value_date(struct pm_value *value, int64_t time_ms); /* DateAndTime; 0 = never: eight zero octets */
+
+/* Copies what a SET wrote into a NUL-terminated string; buffer has at least PM_STRING_MAX + 1 octets. */
+void pm_value_copy(const struct pm_value *value, char *buffer);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Notifications on their way to the master: what happened is written down at once, in a bounded queue, and sent in
+ * small bites while there is a master. When the queue is full the oldest is dropped and counted; the event tables
+ * still have it.
+ */
+#ifndef PM_NOTIFY_H
+#define PM_NOTIFY_H
+
+#include "agent/agent.h"
+
+enum pm_notification_type { /* sub-identifiers below { pmstack 0 } */
+			    PM_NOTIFY_POWER_STATE_CHANGE = 1,
+			    PM_NOTIFY_JOB_STARTED = 3,
+			    PM_NOTIFY_JOB_FINISHED = 4,
+			    PM_NOTIFY_JOB_FAILED = 5,
+			    PM_NOTIFY_WAKE_SEEN = 6,
+			    PM_NOTIFY_WAKE_NOT_SEEN = 7,
+			    PM_NOTIFY_BMC_DOWN = 8,
+			    PM_NOTIFY_BMC_UP = 9,
+			    PM_NOTIFY_AGENT_STARTED = 11,
+			    PM_NOTIFY_INHIBIT_CHANGE = 12
+};
+
+/* A snapshot: the values as they were when it happened. Which of them go out is the type's matter. */
+struct pm_notification {
+	struct pm_notification *next;
+	enum pm_notification_type type;
+	uint32_t machine, nic;
+	char name[65];
+	enum pm_power_state power_state, old_power_state;
+	enum pm_state_source source;
+	enum pm_result result;
+	char text[256];
+	char job_owner[33], job_name[33], job_label[65];
+	enum pm_command action;
+	uint8_t mac[6];
+	char interface[16];
+	char bmc_address[256];
+	enum pm_bmc_status bmc_status;
+	bool inhibit;
+	char inhibit_reason[256];
+	uint32_t event_index;
+	uint32_t agent, machines; /* pmAgentIndex and how many it serves */
+};
+
+struct pm_notify_queue;
+
+/* send hands one notification to the master and returns 0, or a negative errno value to keep it for later. */
+int pm_notify_new(struct pm_agent *agent, int (*send)(const struct pm_notification *notification));
+void pm_notify_free(struct pm_agent *agent);
+
+/* The master has come (drain begins) or gone (everything waits). */
+void pm_notify_connected(struct pm_agent *agent, bool connected);
+
+/*
+ * Queues a copy of notification with what is common to all filled in from machine (may be NULL): index, name, states
+ * and result. Does nothing while pmAgentNotifyEnable is false.
+ */
+void pm_notify(struct pm_agent *agent, const struct pm_machine *machine,
+	       const struct pm_notification *notification);
+
+struct pm_notify_counts {
+	uint32_t pending, sent, dropped;
+};
+struct pm_notify_counts pm_notify_counts(const struct pm_agent *agent);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/state.h"
+
+#include "agent/event.h"
+#include "agent/job.h"
+#include "agent/notify.h"
+
+#include <stdio.h>
+
+static uint32_t *counter(struct pm_machine *machine)
+{
+	switch (machine->observed) {
+	case PM_POWER_ON:
+		return &machine->agent->machines_on;
+	case PM_POWER_OFF:
+		return &machine->agent->machines_off;
+	default:
+		return &machine->agent->machines_unknown;
+	}
+}
+
+void pm_state_count(struct pm_machine *machine, int delta)
+{
+	*counter(machine) += (uint32_t)delta;
+}
+
+static const char *source_name(enum pm_state_source source)
+{
+	return source == PM_SOURCE_BMC ? "BMC" : source == PM_SOURCE_PROBE ? "probe" : "nothing answers";
+}
+
+static void count_change(struct pm_machine *machine, enum pm_power_state state)
+{
+	pm_state_count(machine, -1);
+	machine->observed = state;
+	pm_state_count(machine, 1);
+}
+
+static void tell_change(struct pm_machine *machine, enum pm_power_state old, bool notify)
+{
+	struct pm_notification notification = {.type = PM_NOTIFY_POWER_STATE_CHANGE, .old_power_state = old};
+
+	notification.event_index =
+	    pm_event_add(machine, PM_EVENT_POWER_STATE,
+			 machine->observed == PM_POWER_UNKNOWN ? PM_SEVERITY_UNKNOWN : PM_SEVERITY_OK,
+			 "power state %s, was %s (%s)", pm_power_state_name(machine->observed),
+			 pm_power_state_name(old), source_name(machine->source));
+	notification.power_state = machine->observed;
+	if (notify)
+		pm_notify(machine->agent, machine, &notification);
+}
+
+static void count_boots(struct pm_machine *machine, enum pm_power_state known, enum pm_power_state state)
+{
+	if (known == PM_POWER_OFF && state == PM_POWER_ON)
+		machine->on_count++;
+	if (known == PM_POWER_ON && state == PM_POWER_OFF)
+		machine->off_count++;
+}
+
+/* A machine that has come to where its job brings it is no longer on its way. */
+static void end_transition(struct pm_machine *machine)
+{
+	if ((machine->transition == PM_POWER_POWERING_ON && machine->observed == PM_POWER_ON) ||
+	    (machine->transition == PM_POWER_POWERING_OFF && machine->observed == PM_POWER_OFF))
+		machine->transition = 0;
+}
+
+/*
+ * Every change is told but two: the first answer after a start that is what was known before it, and the first answer
+ * ever, which goes into the history only.
+ */
+static void changed(struct pm_machine *machine, enum pm_power_state old)
+{
+	enum pm_power_state known = machine->last_known;
+	bool untold = machine->unknown_untold;
+
+	if (machine->observed != PM_POWER_UNKNOWN) {
+		count_boots(machine, known, machine->observed);
+		machine->last_known = machine->observed;
+		machine->unknown_untold = false;
+		if (untold && machine->observed == known)
+			return;
+	}
+	machine->last_change_ms = pm_time_ms();
+	tell_change(machine, untold ? known : old, known || machine->looked);
+}
+
+static void observe(struct pm_machine *machine, enum pm_power_state state, enum pm_state_source source)
+{
+	enum pm_power_state old = machine->observed;
+
+	if (state != PM_POWER_UNKNOWN) {
+		machine->observed_ms = pm_time_ms();
+		machine->observed_loop_ms = uv_now(machine->agent->loop);
+	}
+	machine->source = source;
+	if (state != old) {
+		count_change(machine, state);
+		end_transition(machine);
+		machine->state_dirty = true;
+		pm_flush_soon(machine->agent);
+		changed(machine, old);
+	}
+	machine->looked = true;
+}
+
+/* Which of the sources that hold says what: the BMC first, then a probe that answers. */
+static void derive(struct pm_machine *machine)
+{
+	if (machine->bmc && machine->bmc->status == PM_BMC_OK && machine->bmc->chassis_known)
+		observe(machine, machine->bmc->chassis.power_on ? PM_POWER_ON : PM_POWER_OFF, PM_SOURCE_BMC);
+	else if (machine->os_reachable == PM_OS_YES)
+		observe(machine, PM_POWER_ON, PM_SOURCE_PROBE);
+	else
+		observe(machine, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
+}
+
+/* --- the BMC ---------------------------------------------------------------------------------- */
+
+enum pm_bmc_status pm_bmc_status_of(enum ipmi_result result)
+{
+	switch (result) {
+	case IPMI_OK:
+		return PM_BMC_OK;
+	case IPMI_AUTH_FAILED:
+		return PM_BMC_AUTH_FAILED;
+	case IPMI_SESSIONS_EXHAUSTED:
+		return PM_BMC_SESSIONS_EXHAUSTED;
+	case IPMI_TIMEOUT:
+	case IPMI_UNREACHABLE:
+		return PM_BMC_UNREACHABLE;
+	default:
+		return PM_BMC_ERROR;
+	}
+}
+
+static void tell_bmc(struct pm_machine *machine, bool down, const char *text)
+{
+	struct pm_notification notification = {.type = down ? PM_NOTIFY_BMC_DOWN : PM_NOTIFY_BMC_UP};
+
+	machine->bmc->down = down;
+	notification.event_index = pm_event_add(machine, down ? PM_EVENT_BMC_DOWN : PM_EVENT_BMC_UP,
+						down ? PM_SEVERITY_CRITICAL : PM_SEVERITY_OK, "%s", text);
+	snprintf(notification.text, sizeof(notification.text), "%s", text);
+	pm_notify(machine->agent, machine, &notification);
+}
+
+/* Faults of the chassis are told when they come and when they go; the first reading tells those that are there. */
+static void compare_chassis(struct pm_machine *machine, const struct ipmi_chassis_status *new)
+{
+	static const struct ipmi_chassis_status none;
+	const struct ipmi_chassis_status *old = machine->bmc->chassis_known ? &machine->bmc->chassis : &none;
+	const struct {
+		const char *name;
+		bool was, is;
+	} flags[] = {
+	    {"power fault", old->power_fault || old->power_control_fault,
+	     new->power_fault || new->power_control_fault},
+	    {"power overload", old->power_overload, new->power_overload},
+	    {"power interlock active", old->interlock_active, new->interlock_active},
+	    {"chassis intrusion", old->chassis_intrusion, new->chassis_intrusion},
+	    {"drive fault", old->drive_fault, new->drive_fault},
+	    {"cooling fault", old->cooling_fault, new->cooling_fault},
+	    {"front panel lockout", old->front_panel_lockout, new->front_panel_lockout},
+	};
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++)
+		if (flags[i].was != flags[i].is)
+			pm_event_add(machine, PM_EVENT_CHASSIS,
+				     flags[i].is ? PM_SEVERITY_WARNING : PM_SEVERITY_OK, "%s%s",
+				     flags[i].name, flags[i].is ? "" : " is over");
+}
+
+static void bmc_answered(struct pm_machine *machine, const struct ipmi_reply *reply)
+{
+	struct pm_bmc *bmc = machine->bmc;
+
+	compare_chassis(machine, &reply->chassis);
+	bmc->misses = 0;
+	bmc->status = PM_BMC_OK;
+	bmc->chassis = reply->chassis;
+	bmc->chassis_known = true;
+	if (bmc->down)
+		tell_bmc(machine, false, "the BMC answers again");
+}
+
+static void bmc_missed(struct pm_machine *machine, const struct ipmi_reply *reply)
+{
+	struct pm_bmc *bmc = machine->bmc;
+	enum pm_bmc_status status = pm_bmc_status_of(reply->result);
+
+	bmc->misses++;
+	if (bmc->misses < PM_MISSES && status == PM_BMC_UNREACHABLE)
+		return; /* a lost packet or two say nothing yet */
+	bmc->status = status;
+	if (bmc->misses >= PM_MISSES && !bmc->down)
+		tell_bmc(machine, true, reply->text);
+}
+
+void pm_state_chassis(struct pm_machine *machine, const struct ipmi_reply *reply)
+{
+	if (reply->result == IPMI_OK)
+		bmc_answered(machine, reply);
+	else
+		bmc_missed(machine, reply);
+	derive(machine);
+	pm_job_observed(machine);
+}
+
+/* --- the probe -------------------------------------------------------------------------------- */
+
+void pm_state_probe(struct pm_machine *machine, enum pm_probe_result result)
+{
+	enum pm_os_reachable old = machine->os_reachable;
+
+	if (result == PM_PROBE_UP) {
+		machine->probe_misses = 0;
+		machine->os_reachable = PM_OS_YES;
+	} else if (++machine->probe_misses >= PM_MISSES || old == PM_OS_UNKNOWN) {
+		machine->os_reachable = result == PM_PROBE_SILENT ? PM_OS_NO : PM_OS_UNKNOWN;
+	}
+	if (machine->os_reachable != old && old != PM_OS_UNKNOWN)
+		pm_event_add(machine, PM_EVENT_HOST,
+			     machine->os_reachable == PM_OS_YES ? PM_SEVERITY_OK : PM_SEVERITY_WARNING,
+			     "the operating system %s",
+			     machine->os_reachable == PM_OS_YES  ? "answers its probe"
+			     : machine->os_reachable == PM_OS_NO ? "no longer answers its probe"
+								 : "can not be probed");
+	derive(machine);
+	pm_job_observed(machine);
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+void pm_state_transition(struct pm_machine *machine, enum pm_power_state transition)
+{
+	if (machine->transition == transition)
+		return;
+	if (transition != machine->observed)
+		machine->last_change_ms = pm_time_ms();
+	machine->transition = transition;
+}
+
+void pm_state_restore(struct pm_machine *machine, const struct pm_stored_state *stored)
+{
+	machine->last_known = stored->power_state;
+	machine->unknown_untold = stored->power_state != 0;
+	machine->last_change_ms = stored->last_change_ms;
+	machine->on_count = stored->on_count;
+	machine->off_count = stored->off_count;
+}
+
+void pm_state_result(struct pm_machine *machine, enum pm_result result, const char *text)
+{
+	machine->last_result = result;
+	snprintf(machine->last_result_text, sizeof(machine->last_result_text), "%s", text);
+}
