@@ -168,16 +168,16 @@ static void on_verified(const struct ipmi_reply *reply, void *data)
 
 static void verify_setting(struct pm_job *job)
 {
+	const struct pm_bmc *bmc = job->request.machine->bmc;
 	bool boot = job->request.setting.command == IPMI_SET_BOOT_FLAGS;
+	const struct ipmi_request request = {.command = boot ? IPMI_GET_BOOT_FLAGS : IPMI_GET_CHASSIS_STATUS,
+					     .done = on_verified,
+					     .data = job};
 
 	job->state = PM_JOB_VERIFYING;
-	job->op = ipmi_bmc_submit(
-	    job->request.machine->bmc->ipmi,
-	    &(struct ipmi_request){.command = boot ? IPMI_GET_BOOT_FLAGS : IPMI_GET_CHASSIS_STATUS,
-				   .done = on_verified,
-				   .data = job});
+	job->op = bmc ? ipmi_bmc_submit(bmc->ipmi, &request) : NULL;
 	if (!job->op)
-		step_failed(job, PM_RESULT_INTERNAL_ERROR, "no memory");
+		step_failed(job, PM_RESULT_INTERRUPTED, "accepted by the BMC, which can no longer be asked");
 }
 
 static void accepted(struct pm_job *job)
@@ -199,6 +199,21 @@ static void accepted(struct pm_job *job)
 	}
 }
 
+static void request_failed(struct pm_job *job, const struct ipmi_reply *reply)
+{
+	bool unclear = reply->result == IPMI_TIMEOUT || reply->result == IPMI_CANCELLED;
+	char text[400];
+
+	if (current(job)->momentary && unclear) {
+		snprintf(text, sizeof(text),
+			 "%s; it may have been done and is not sent twice: look at the machine", reply->text);
+		step_failed(job, reply->result == IPMI_TIMEOUT ? PM_RESULT_TIMEOUT : PM_RESULT_INTERRUPTED,
+			    text);
+	} else {
+		step_failed(job, result_of(reply->result), reply->text);
+	}
+}
+
 static void on_reply(const struct ipmi_reply *reply, void *data)
 {
 	struct pm_job *job = data;
@@ -211,22 +226,21 @@ static void on_reply(const struct ipmi_reply *reply, void *data)
 	} else if (worth_retrying(job, reply)) {
 		snprintf(job->trouble, sizeof(job->trouble), "%s", reply->text);
 		pm_timer_start(job->timer, RETRY_MS);
-	} else if (current(job)->momentary && reply->result == IPMI_TIMEOUT) {
-		char text[256];
-
-		snprintf(text, sizeof(text), "%.180s; it may have been done and is not sent twice",
-			 reply->text);
-		step_failed(job, PM_RESULT_TIMEOUT, text);
 	} else {
-		step_failed(job, result_of(reply->result), reply->text);
+		request_failed(job, reply);
 	}
 }
 
 static void send_request(struct pm_job *job)
 {
 	const struct pm_step *step = current(job);
+	const struct pm_bmc *bmc = job->request.machine->bmc;
 	struct ipmi_request request = {.command = IPMI_CHASSIS_CONTROL};
 
+	if (!bmc) { /* a reload is exchanging it just now */
+		pm_timer_start(job->timer, TICK_MS);
+		return;
+	}
 	if (step->kind == PM_STEP_BMC_SETTING)
 		request = job->request.setting;
 	else
@@ -236,7 +250,7 @@ static void send_request(struct pm_job *job)
 	request.data = job;
 	job->tries++;
 	job->sent_ms = now(job);
-	job->op = ipmi_bmc_submit(job->request.machine->bmc->ipmi, &request);
+	job->op = ipmi_bmc_submit(bmc->ipmi, &request);
 	if (!job->op)
 		step_failed(job, PM_RESULT_INTERNAL_ERROR, "no memory");
 }
@@ -304,9 +318,15 @@ static void tell_wake(struct pm_job *job, struct pm_nic *nic, bool seen, const c
 	pm_notify(job->agent, nic->machine, &notification);
 }
 
+/* Whether anything can tell that the machine is up. */
 static bool observable(const struct pm_machine *machine)
 {
-	return machine->bmc || machine->config->probe;
+	return machine->bmc || (machine->config->probe && !*machine->probe_trouble);
+}
+
+static const char *why_unobservable(const struct pm_machine *machine)
+{
+	return *machine->probe_trouble ? machine->probe_trouble : "neither a bmc nor a probe is configured";
 }
 
 static void wake_failed(struct pm_job *job, struct pm_nic *nic, enum pm_result result, const char *text)
@@ -357,9 +377,8 @@ static void burst_done(struct pm_job *job, struct pm_nic *nic, const struct wol_
 	} else if (!observable(job->request.machine)) {
 		snprintf(
 		    text, sizeof(text),
-		    "%u of %u magic packets seen on the wire, but neither a bmc nor a probe is configured "
-		    "that could tell whether the machine is up",
-		    job->packets_seen, job->packets_sent);
+		    "%u of %u magic packets seen on the wire; nothing can tell whether the machine is up: %s",
+		    job->packets_seen, job->packets_sent, why_unobservable(job->request.machine));
 		wake_failed(job, nic,
 			    job->packets_seen ? PM_RESULT_WAKE_NO_RESPONSE : PM_RESULT_WAKE_NOT_SEEN, text);
 	} else {

@@ -94,7 +94,8 @@ struct pm_machine {
 	struct pm_timer *probe_timer;
 	struct pm_probe *probe;
 	unsigned probe_misses;
-	bool fast; /* a job waits for a change: poll quickly */
+	char probe_trouble[128]; /* why the question cannot be asked; "" while it can */
+	bool fast;               /* a job waits for a change: poll quickly */
 
 	struct pm_event events[PM_EVENT_RING]; /* ring: event i is at i % PM_EVENT_RING */
 	uint32_t event_last;                   /* index of the newest; 0: none */
@@ -118,7 +119,8 @@ struct pm_agent {
 	struct pm_machine **machines; /* ascending pmIndex */
 	size_t machine_count;
 
-	int64_t started_ms, reloaded_ms, rows_changed_ms;
+	int64_t started_ms, reloaded_ms;
+	uint64_t started_loop_ms, rows_changed_loop_ms;
 	char config_error[256];                               /* "" after a good reload */
 	uint32_t machines_on, machines_off, machines_unknown; /* by observed state */
 
@@ -138,7 +140,8 @@ struct pm_agent {
 	struct pm_notify_queue *notifications;
 	bool stopping;
 
-	/* Set by mib/: called when rows have come or gone, and when a reload was asked for. */
+	/* Set by the daemon: called before and after machines come and go, and when a reload was asked for. */
+	void (*rows_change)(struct pm_agent *agent);
 	void (*rows_changed)(struct pm_agent *agent);
 	void (*reload)(struct pm_agent *agent);
 };

@@ -118,7 +118,6 @@ static void take_over(struct pm_agent *agent, struct pm_inventory *inventory)
 
 	if (agent->inventory)
 		warn_of_restart(&agent->inventory->agent, &inventory->agent);
-	pm_table_abort_sets(); /* they hold rows that may go */
 	if (pm_fleet_apply(agent, inventory, &err) < 0) {
 		snprintf(agent->config_error, sizeof(agent->config_error), "%s", err.text);
 		pm_log(LOG_ERR, "the configuration is not taken over: %s", err.text);
@@ -149,9 +148,16 @@ static void reload(struct pm_agent *agent)
 	pm_timer_start(of(agent)->reload_timer, 0);
 }
 
+/* SETs that are under way hold rows that may go. */
+static void rows_change(struct pm_agent *agent)
+{
+	(void)agent;
+	pm_table_abort_sets();
+}
+
 static void rows_changed(struct pm_agent *agent)
 {
-	agent->rows_changed_ms = pm_time_ms();
+	agent->rows_changed_loop_ms = uv_now(agent->loop);
 	pm_mib_rebuild(agent);
 }
 
@@ -308,6 +314,7 @@ static int start(struct daemon *daemon, struct pm_inventory *inventory, struct p
 	error = pm_agentx_start(agent, master_copy, err);
 	if (error)
 		return error;
+	agent->rows_change = rows_change;
 	agent->rows_changed = rows_changed;
 	rows_changed(agent);
 	pm_notify(agent, NULL,
@@ -352,6 +359,7 @@ enum pm_exit pm_daemon_run(const struct pm_daemon_options *options)
 	daemon->agent.loop = &daemon->loop;
 	daemon->agent.config_path = options->config_path;
 	daemon->agent.started_ms = pm_time_ms();
+	daemon->agent.started_loop_ms = uv_now(&daemon->loop);
 	daemon->agent.reload = reload;
 	inventory = load(&daemon->agent);
 	if (!inventory) {

@@ -116,13 +116,16 @@ int pm_fleet_check(const struct pm_inventory *inventory, struct pm_error *err)
 	return error;
 }
 
+/* The callbacks of requests that end here must not find it any more. */
 static void free_bmc(struct pm_machine *machine)
 {
-	if (!machine->bmc)
+	struct pm_bmc *bmc = machine->bmc;
+
+	if (!bmc)
 		return;
-	ipmi_bmc_free(machine->bmc->ipmi);
-	free(machine->bmc);
 	machine->bmc = NULL;
+	ipmi_bmc_free(bmc->ipmi);
+	free(bmc);
 }
 
 static int make_nics(struct pm_machine *machine, const struct pm_machine_config *config, struct pm_nic **out,
@@ -350,6 +353,8 @@ static void switch_to(struct pm_agent *agent, struct pm_inventory *inventory, st
 {
 	bool any_new = false;
 
+	if (agent->rows_change)
+		agent->rows_change(agent);
 	for (size_t i = 0; i < agent->machine_count; i++)
 		agent->machines[i]->configured = false;
 	for (size_t i = 0; i < inventory->machine_count; i++)

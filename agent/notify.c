@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/notify.h"
 
+#include "agent/event.h"
 #include "agent/log.h"
 
 #include <errno.h>
@@ -46,6 +47,9 @@ static void drain(void *data)
 	struct pm_notify_queue *queue = data;
 
 	queue->draining = false;
+	if (queue->agent->flush_pending && !queue->agent->store_failing)
+		pm_flush(
+		    queue->agent); /* an event index that was told must not be given again after a crash */
 	for (int i = 0; i < BITE && queue->first && queue->connected; i++) {
 		if (queue->send(queue->first) < 0)
 			break;

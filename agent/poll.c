@@ -101,11 +101,10 @@ static void on_probe(enum pm_probe_result result, const char *text, void *data)
 	struct pm_machine *machine = data;
 	uint64_t delay_ms = with_jitter(machine->config->probe->poll_interval_ms);
 
-	(void)text;
 	machine->probe = NULL;
 	if (result == PM_PROBE_CANCELLED)
 		return;
-	pm_state_probe(machine, result);
+	pm_state_probe(machine, result, text);
 	if (machine->fast && delay_ms > FAST_INTERVAL_MS)
 		delay_ms = FAST_INTERVAL_MS;
 	pm_timer_start(machine->probe_timer, delay_ms);

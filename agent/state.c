@@ -3,9 +3,11 @@
 
 #include "agent/event.h"
 #include "agent/job.h"
+#include "agent/log.h"
 #include "agent/notify.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static uint32_t *counter(struct pm_machine *machine)
 {
@@ -210,10 +212,19 @@ void pm_state_chassis(struct pm_machine *machine, const struct ipmi_reply *reply
 
 /* --- the probe -------------------------------------------------------------------------------- */
 
-void pm_state_probe(struct pm_machine *machine, enum pm_probe_result result)
+/* Why a probe cannot be asked is logged once, until it can be asked again. */
+static void note_trouble(struct pm_machine *machine, const char *text)
+{
+	if (*text && strcmp(machine->probe_trouble, text) != 0)
+		pm_log(LOG_WARNING, "%s: the probe cannot be asked: %s", machine->config->name, text);
+	snprintf(machine->probe_trouble, sizeof(machine->probe_trouble), "%s", text);
+}
+
+void pm_state_probe(struct pm_machine *machine, enum pm_probe_result result, const char *text)
 {
 	enum pm_os_reachable old = machine->os_reachable;
 
+	note_trouble(machine, result == PM_PROBE_ERROR ? text : "");
 	if (result == PM_PROBE_UP) {
 		machine->probe_misses = 0;
 		machine->os_reachable = PM_OS_YES;

@@ -186,14 +186,16 @@ static int prepare_schema(struct pm_store *store, const char *path, struct pm_er
 static int open_database(struct pm_store *store, const char *directory, struct pm_error *err)
 {
 	char path[4096];
+	int error;
 
 	snprintf(path, sizeof(path), "%s/" PM_STORE_FILE, directory);
 	if (sqlite3_open_v2(path, &store->db,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW,
 			    NULL) != SQLITE_OK)
 		return fail_sqlite(store, err, path);
-	if (prepare_schema(store, path, err) < 0)
-		return -EIO;
+	error = prepare_schema(store, path, err);
+	if (error)
+		return error;
 	for (int i = 0; i < STATEMENT_COUNT; i++)
 		if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
 				       &store->statements[i], NULL) != SQLITE_OK)

@@ -135,9 +135,9 @@ static bool get(const struct pm_row *row, unsigned column, struct pm_value *valu
 	case SET_LOCK:
 		return pm_value_integer(value, (unsigned)agent->set_lock);
 	case DISCONTINUITY_TIME:
-		return pm_value_unsigned(value, pm_mib_time_stamp(agent->started_ms));
+		return pm_value_unsigned(value, pm_mib_time_stamp(agent->started_loop_ms));
 	case MACHINE_TABLE_LAST_CHANGE:
-		return pm_value_unsigned(value, pm_mib_time_stamp(agent->rows_changed_ms));
+		return pm_value_unsigned(value, pm_mib_time_stamp(agent->rows_changed_loop_ms));
 	default:
 		return false;
 	}

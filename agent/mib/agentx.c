@@ -27,6 +27,7 @@ static struct {
 	int fds[WATCHERS_MAX];
 	size_t watcher_count;
 	struct pm_timer *timer;
+	netsnmp_large_fd_set set;
 	unsigned epoch,
 	    watched_epoch; /* sessions come and go; a socket number may come back as another socket */
 	bool connected, refused;
@@ -92,16 +93,16 @@ static void unwatch_all(void)
 		unwatch(0);
 }
 
-static void resynchronise(int fd_count, netsnmp_large_fd_set *set, const struct timeval *timeout, int block)
+static void resynchronise(int fd_count, const struct timeval *timeout, int block)
 {
 	if (agentx.watched_epoch != agentx.epoch)
 		unwatch_all();
 	agentx.watched_epoch = agentx.epoch;
 	for (size_t i = agentx.watcher_count; i-- > 0;)
-		if (agentx.fds[i] >= fd_count || !NETSNMP_LARGE_FD_ISSET(agentx.fds[i], set))
+		if (agentx.fds[i] >= fd_count || !NETSNMP_LARGE_FD_ISSET(agentx.fds[i], &agentx.set))
 			unwatch(i);
 	for (int fd = 0; fd < fd_count; fd++)
-		if (NETSNMP_LARGE_FD_ISSET(fd, set))
+		if (NETSNMP_LARGE_FD_ISSET(fd, &agentx.set))
 			watch(fd);
 	if (block)
 		pm_timer_stop(agentx.timer);
@@ -122,24 +123,31 @@ static void reconnect(void)
 		shutdown(transport->sock, SHUT_RDWR);
 }
 
+/* What net-snmp waits for: its sockets, and how long; returns the number of the highest socket plus one. */
+static int wanted(struct timeval *timeout, int *block)
+{
+	int fd_count = 0;
+
+	*block = 0;
+	*timeout = (struct timeval){3600, 0};
+	NETSNMP_LARGE_FD_ZERO(&agentx.set);
+	snmp_select_info2(&fd_count, &agentx.set, timeout, block);
+	return fd_count;
+}
+
 /* Reads and answers until nothing more is there; then libuv watches what is open now. */
 static void pump(void)
 {
-	netsnmp_large_fd_set set;
-	struct timeval timeout, zero;
-	int fd_count = 0, block = 0, ready = 1;
+	struct timeval timeout;
+	int block = 0, ready = 1;
 
-	netsnmp_large_fd_set_init(&set, FD_SETSIZE);
 	for (int round = 0; round < PUMP_ROUNDS && ready > 0; round++) {
-		fd_count = 0;
-		block = 0;
-		timeout = (struct timeval){3600, 0};
-		NETSNMP_LARGE_FD_ZERO(&set);
-		snmp_select_info2(&fd_count, &set, &timeout, &block);
-		zero = (struct timeval){0, 0};
-		ready = netsnmp_large_fd_set_select(fd_count, &set, NULL, NULL, &zero);
+		int fd_count = wanted(&timeout, &block);
+
+		ready =
+		    netsnmp_large_fd_set_select(fd_count, &agentx.set, NULL, NULL, &(struct timeval){0, 0});
 		if (ready > 0)
-			snmp_read2(&set);
+			snmp_read2(&agentx.set);
 		netsnmp_check_outstanding_agent_requests();
 		run_alarms();
 	}
@@ -148,13 +156,7 @@ static void pump(void)
 			   RECONNECT_INTERVAL_S);
 	if (agentx.unregistered)
 		reconnect();
-	fd_count = 0;
-	block = 0;
-	timeout = (struct timeval){3600, 0};
-	NETSNMP_LARGE_FD_ZERO(&set);
-	snmp_select_info2(&fd_count, &set, &timeout, &block);
-	resynchronise(fd_count, &set, &timeout, block);
-	netsnmp_large_fd_set_cleanup(&set);
+	resynchronise(wanted(&timeout, &block), &timeout, block);
 }
 
 /* --- what net-snmp tells us ------------------------------------------------------------------- */
@@ -181,6 +183,7 @@ static int on_connected(int major, int minor, void *server, void *client)
 	agentx.session = server;
 	agentx.epoch++;
 	agentx.connected = true;
+	pm_mib_set_epoch();
 	agentx.refused = agentx.unregistered = false;
 	netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, PING_INTERVAL_S);
 	pm_log(LOG_NOTICE, "connected to the master agent at %s", agentx.master);
@@ -259,6 +262,7 @@ int pm_agentx_start(struct pm_agent *agent, const char *master, struct pm_error 
 	int error;
 
 	agentx.agent = agent;
+	netsnmp_large_fd_set_init(&agentx.set, FD_SETSIZE);
 	snprintf(agentx.master, sizeof(agentx.master), "%s", master);
 	agentx.timer = pm_timer_new(agent->loop, on_timer, NULL);
 	if (!agentx.timer || pm_notify_new(agent, pm_notification_send) < 0)
@@ -295,6 +299,7 @@ void pm_agentx_stop(void)
 	unwatch_all();
 	pm_timer_free(agentx.timer);
 	agentx.timer = NULL;
+	netsnmp_large_fd_set_cleanup(&agentx.set);
 	pm_mib_free();
 	agentx.agent = NULL;
 }

@@ -185,6 +185,12 @@ static bool get(const struct pm_row *row, unsigned column, struct pm_value *valu
 	}
 }
 
+/* Nothing measures power yet. */
+static bool any(unsigned column)
+{
+	return column != POWER_WATTS;
+}
+
 /* --- SET -------------------------------------------------------------------------------------- */
 
 static const struct pm_change_map map[] = {
@@ -286,8 +292,8 @@ static void tell_inhibit(struct pm_machine *machine)
 	struct pm_notification notification = {.type = PM_NOTIFY_INHIBIT_CHANGE};
 
 	notification.event_index =
-	    pm_event_add(machine, PM_EVENT_INHIBIT, PM_SEVERITY_OK, "actions %s%s%s",
-			 machine->inhibit ? "inhibited" : "allowed again",
+	    pm_event_add(machine, PM_EVENT_INHIBIT, PM_SEVERITY_OK,
+			 machine->inhibit ? "actions inhibited%s%s" : "actions allowed again",
 			 *machine->inhibit_reason ? ": " : "", machine->inhibit_reason);
 	pm_notify(machine->agent, machine, &notification);
 }
@@ -315,6 +321,7 @@ const struct pm_table pm_machine_table = {.name = "pmMachineTable",
 					  .first_column = NAME,
 					  .rows = &rows,
 					  .fill = fill,
+					  .any = any,
 					  .get = get,
 					  .missing = missing,
 					  .test = test,

@@ -30,7 +30,6 @@ int pm_mib_register(struct pm_agent *agent, struct pm_error *err)
 void pm_mib_rebuild(struct pm_agent *agent)
 {
 	pm_mib_agent = agent;
-	pm_table_abort_sets(); /* they hold rows that may be gone */
 	for (size_t i = 0; i < TABLE_COUNT; i++)
 		if (pm_table_refill(tables[i]) < 0)
 			pm_log(LOG_ERR, "no memory for the rows of %s", tables[i]->name);
@@ -69,12 +68,19 @@ int pm_mib_error(int error)
 	}
 }
 
-uint32_t pm_mib_time_stamp(int64_t time_ms)
-{
-	int64_t ago = (pm_time_ms() - time_ms) / 10;
-	int64_t up = (int64_t)netsnmp_get_agent_uptime();
+/* Taken once a session, so that a time stamp reads the same until its event comes again. */
+static int64_t epoch_ms;
 
-	return ago >= 0 && up > ago ? (uint32_t)(up - ago) : 0;
+void pm_mib_set_epoch(void)
+{
+	epoch_ms = (int64_t)uv_now(pm_mib_agent->loop) - (int64_t)netsnmp_get_agent_uptime() * 10;
+}
+
+uint32_t pm_mib_time_stamp(uint64_t loop_ms)
+{
+	int64_t since_ms = (int64_t)loop_ms - epoch_ms;
+
+	return since_ms > 0 ? (uint32_t)(since_ms / 10) : 0;
 }
 
 /* --- SETs of settings and verbs --------------------------------------------------------------- */

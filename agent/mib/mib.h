@@ -28,8 +28,11 @@ int pm_mib_missing(const oid *index, size_t length, int there);
 /* SNMP error for a negative errno value of pm_job_reserve(), pm_job_journal() or the store. */
 int pm_mib_error(int error);
 
-/* Milliseconds since the epoch as a TimeStamp: hundredths of a second of the master's sysUpTime, 0 if before it. */
-uint32_t pm_mib_time_stamp(int64_t time_ms);
+/* A time of the loop as a TimeStamp: hundredths of a second of the master's sysUpTime, 0 if before the master's start. */
+uint32_t pm_mib_time_stamp(uint64_t loop_ms);
+
+/* A session has begun: the master has just told its sysUpTime. */
+void pm_mib_set_epoch(void);
 
 /*
  * The SET of a row whose columns are settings (kept in the store) or verbs (which start a job, at most one a SET).

@@ -133,6 +133,12 @@ static bool get(const struct pm_row *row, unsigned column, struct pm_value *valu
 	}
 }
 
+/* There is no witness yet. */
+static bool any(unsigned column)
+{
+	return column != WAKE_HEARD;
+}
+
 /* --- SET -------------------------------------------------------------------------------------- */
 
 static int convert_address(const struct pm_value *value, char *out, struct pm_error *err)
@@ -195,6 +201,7 @@ const struct pm_table pm_nic_table = {.name = "pmNicTable",
 				      .first_column = NAME,
 				      .rows = &rows,
 				      .fill = fill,
+				      .any = any,
 				      .get = get,
 				      .missing = missing,
 				      .test = test,

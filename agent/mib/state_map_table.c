@@ -21,15 +21,18 @@ static oid block_of(const struct pm_row *machine)
 /* A block is there when there is a machine in it. */
 static bool seek(const oid *index, size_t length, bool inclusive, struct pm_row *row)
 {
+	const oid last = INT32_MAX / BLOCK + 1; /* of PmIndex */
 	oid block = length > 0 ? index[0] : 1, first;
 	struct pm_row machine;
 
+	if (block > last)
+		return false;
 	if (length > 1 || (length == 1 && !inclusive))
 		block++;
 	if (block < 1)
 		block = 1;
 	first = (block - 1) * BLOCK + 1;
-	if (block > UINT32_MAX / BLOCK || !pm_rows_seek(pm_machine_table.rows, &first, 1, true, &machine))
+	if (!pm_rows_seek(pm_machine_table.rows, &first, 1, true, &machine))
 		return false;
 	row->index[0] = block_of(&machine);
 	row->index_length = 1;

@@ -133,7 +133,7 @@ static void answer_next(const struct pm_table *table, netsnmp_request_info *requ
 
 	for (; at.column < table->column_count;
 	     at = (struct position){.column = at.column + 1, .inclusive = true}) {
-		if (!readable(table, at.column))
+		if (!readable(table, at.column) || (table->any && !table->any(at.column)))
 			continue;
 		for (bool found = seek(table, at.index, at.length, at.inclusive, &row); found;) {
 			if (read_value(table, &row, at.column, &value)) {
@@ -144,8 +144,7 @@ static void answer_next(const struct pm_table *table, netsnmp_request_info *requ
 				answer(request->requestvb, &value);
 				return;
 			}
-			struct pm_row last = row;
-			found = seek(table, last.index, last.index_length, false, &row);
+			found = seek(table, row.index, row.index_length, false, &row);
 		}
 	}
 }

@@ -104,8 +104,13 @@ struct pm_table {
 	struct pm_rows *rows; /* kept by fill; NULL: seek finds the rows */
 	/* Adds all rows there are now, in any order. Returns 0 or -ENOMEM. */
 	int (*fill)(struct pm_rows *rows);
-	/* First row whose index is greater than (or with inclusive: equal to) this one; fills row, or returns false. */
+	/*
+	 * First row whose index is greater than (or with inclusive: equal to) this one; fills row, or returns false.
+	 * index may be row->index.
+	 */
 	bool (*seek)(const oid *index, size_t length, bool inclusive, struct pm_row *row);
+	/* Whether any row may have a value in this column; NULL: yes. Spares a walk the search through empty columns. */
+	bool (*any)(unsigned column);
 	/* Reads one column; false: no such instance. */
 	bool (*get)(const struct pm_row *row, unsigned column, struct pm_value *value);
 	/* The SNMP error for a SET on a row that is not there. */
