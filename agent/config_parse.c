@@ -5,6 +5,7 @@
  * section began, cannot nest sections to any depth, and compares each new title with all others.
  */
 #include "agent/config_tree.h"
+#include "agent/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -44,7 +45,7 @@ int config_take_value(cfg_t *cfg, cfg_opt_t *option, const char *text, void *res
 	size_t length = strlen(text);
 	struct config_value *value;
 
-	if (!config_is_visible(text))
+	if (!pm_text_is_visible(text))
 		config_error(reading.report, reading.node->file, line,
 			     "%s holds a control character or is not UTF-8; only printable text is allowed",
 			     option->name);
@@ -366,7 +367,7 @@ static void check_section(struct parser *parser, const struct config_node *node,
 	if (!schema->titled && title)
 		config_error(parser->report, node->file, line, "%s takes no name: write %s { ... }",
 			     schema->name, schema->name);
-	if (title && !config_is_visible(title))
+	if (title && !pm_text_is_visible(title))
 		config_error(parser->report, node->file, line,
 			     "the name of this %s holds a control character", schema->name);
 	if (other)

@@ -2,6 +2,7 @@
 /* What is wrong with a configuration, sorted as a person reads the files; and the arena of the tree. */
 #include "agent/config_tree.h"
 #include "agent/log.h"
+#include "agent/text.h"
 
 #include <stdarg.h>
 #include <stdint.h>
@@ -74,49 +75,6 @@ static size_t rank_file(const struct problems *problems, const char *file)
 	return problems->kept;
 }
 
-/* Length of the UTF-8 sequence at text (RFC 3629), or 0 when there is none or it is a control character. */
-static size_t visible_length(const char *at)
-{
-	const unsigned char *text = (const unsigned char *)at;
-	size_t length = *text < 0x80 ? 1 : *text >= 0xc2 && *text < 0xe0 ? 2 : (*text & 0xf0) == 0xe0 ? 3 : 4;
-
-	if (*text < 0x20 || *text == 0x7f || (*text >= 0x80 && *text < 0xc2) || *text > 0xf4)
-		return 0;
-	for (size_t i = 1; i < length; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((*text == 0xe0 && text[1] < 0xa0) || (*text == 0xed && text[1] > 0x9f) ||
-	    (*text == 0xf0 && text[1] < 0x90) || (*text == 0xf4 && text[1] > 0x8f) ||
-	    (*text == 0xc2 && text[1] < 0xa0))
-		return 0;
-	return length;
-}
-
-bool config_is_visible(const char *text)
-{
-	size_t length;
-
-	for (; *text; text += length) {
-		length = visible_length(text);
-		if (length == 0)
-			return false;
-	}
-	return true;
-}
-
-/* Errors end up in logs, on terminals and in the MIB: what they quote must not do harm there. */
-static void make_visible(char *text)
-{
-	while (*text) {
-		size_t length = visible_length(text);
-
-		if (length == 0)
-			*text = '?';
-		text += length ? length : 1;
-	}
-}
-
 __attribute__((format(printf, 4, 0))) static void add_problem(struct problems *problems, const char *file,
 							      int line, const char *format, va_list args)
 {
@@ -130,7 +88,7 @@ __attribute__((format(printf, 4, 0))) static void add_problem(struct problems *p
 	problem->number = problems->total;
 	problem->file = file;
 	problem->line = line;
-	make_visible(text);
+	pm_text_make_visible(text);
 	problem->text = text;
 	problems->kept++;
 }

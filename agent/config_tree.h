@@ -76,9 +76,6 @@ void config_take_errors(struct config_report *report, struct pm_config_errors *e
 void *config_alloc(struct config_report *report, size_t size);
 char *config_copy(struct config_report *report, const char *text, size_t length);
 
-/* Whether text is valid UTF-8 without control characters (RFC 3629). */
-bool config_is_visible(const char *text);
-
 /* "a, b, c" for texts that list what is allowed; lives as long as the report. */
 const char *config_join(struct config_report *report, const char *const *names, size_t count);
 

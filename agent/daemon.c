@@ -12,6 +12,7 @@
 #include "agent/notify.h"
 #include "agent/privilege.h"
 #include "agent/settings.h"
+#include "agent/text.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -84,13 +85,13 @@ static struct pm_inventory *load(struct pm_agent *agent)
 
 	agent->config_error[0] = '\0';
 	if (pm_config_load(agent->config_path, &inventory, &errors) < 0)
-		snprintf(agent->config_error, sizeof(agent->config_error), "%s",
-			 errors.count ? errors.lines[0] : "no memory");
+		pm_text_format(agent->config_error, sizeof(agent->config_error), "%s",
+			       errors.count ? errors.lines[0] : "no memory");
 	for (size_t i = 0; i < errors.count; i++)
 		pm_log(LOG_ERR, "%s", errors.lines[i]);
 	pm_config_errors_clear(&errors);
 	if (inventory && pm_fleet_check(inventory, &err) < 0) {
-		snprintf(agent->config_error, sizeof(agent->config_error), "%s", err.text);
+		pm_text_format(agent->config_error, sizeof(agent->config_error), "%s", err.text);
 		pm_log(LOG_ERR, "%s", err.text);
 		pm_inventory_free(inventory);
 		inventory = NULL;
@@ -119,7 +120,7 @@ static void take_over(struct pm_agent *agent, struct pm_inventory *inventory)
 	if (agent->inventory)
 		warn_of_restart(&agent->inventory->agent, &inventory->agent);
 	if (pm_fleet_apply(agent, inventory, &err) < 0) {
-		snprintf(agent->config_error, sizeof(agent->config_error), "%s", err.text);
+		pm_text_format(agent->config_error, sizeof(agent->config_error), "%s", err.text);
 		pm_log(LOG_ERR, "the configuration is not taken over: %s", err.text);
 		pm_inventory_free(inventory);
 		return;

@@ -2,6 +2,7 @@
 #include "agent/event.h"
 
 #include "agent/log.h"
+#include "agent/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@ uint32_t pm_event_add(struct pm_machine *machine, enum pm_event_kind kind, enum 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	pm_text_trim(text);
 	*event = (struct pm_event){.index = machine->event_last,
 				   .time_ms = pm_time_ms(),
 				   .kind = kind,

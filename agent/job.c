@@ -7,6 +7,7 @@
 #include "agent/notify.h"
 #include "agent/poll.h"
 #include "agent/state.h"
+#include "agent/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -205,7 +206,7 @@ static void notify_job(struct pm_job *job, enum pm_notification_type type, enum 
 					       .event_index = event};
 
 	snprintf(notification.job_name, sizeof(notification.job_name), "%s", job->name);
-	snprintf(notification.text, sizeof(notification.text), "%s", text);
+	pm_text_format(notification.text, sizeof(notification.text), "%s", text);
 	pm_notify(job->agent, job->request.machine, &notification);
 }
 
@@ -318,7 +319,7 @@ void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text)
 	struct pm_stored_job stored = record(job);
 	char copy[256];
 
-	snprintf(copy, sizeof(copy), "%s", text);
+	pm_text_format(copy, sizeof(copy), "%s", text);
 	pm_action_stop(job);
 	pm_poll_fast(machine, false);
 	pm_state_transition(machine, 0);

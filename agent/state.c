@@ -5,6 +5,7 @@
 #include "agent/job.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -265,5 +266,5 @@ void pm_state_restore(struct pm_machine *machine, const struct pm_stored_state *
 void pm_state_result(struct pm_machine *machine, enum pm_result result, const char *text)
 {
 	machine->last_result = result;
-	snprintf(machine->last_result_text, sizeof(machine->last_result_text), "%s", text);
+	pm_text_format(machine->last_result_text, sizeof(machine->last_result_text), "%s", text);
 }

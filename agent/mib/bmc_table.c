@@ -212,7 +212,7 @@ static bool get(const struct pm_row *row, unsigned column, struct pm_value *valu
 
 static int missing(const oid *index, size_t length)
 {
-	return pm_mib_missing(index, length, SNMP_ERR_INCONSISTENTVALUE);
+	return length == 1 ? pm_mib_missing(index, length, SNMP_ERR_INCONSISTENTVALUE) : SNMP_ERR_NOCREATION;
 }
 
 static void want_control(struct pm_job_request *request, int control)

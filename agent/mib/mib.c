@@ -2,6 +2,7 @@
 #include "agent/mib/mib.h"
 
 #include "agent/log.h"
+#include "agent/text.h"
 
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 
@@ -109,9 +110,9 @@ static int convert(const struct pm_change_map *map, const struct pm_value *value
 	if (map->convert)
 		return map->convert(value, out, err);
 	if (value->type == ASN_OCTET_STR) {
-		if (memchr(value->data, '\0', value->length))
-			return pm_fail(err, EINVAL, "a text must not contain zero octets");
 		pm_value_copy(value, out);
+		if (strlen(out) != value->length || !pm_text_is_visible(out))
+			return pm_fail(err, EINVAL, "a text must be UTF-8 without control characters");
 	} else {
 		snprintf(out, PM_SETTING_TEXT_MAX, "%u", value->unsigned32);
 	}

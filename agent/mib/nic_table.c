@@ -169,7 +169,7 @@ static const struct pm_change_map map[] = {
 
 static int missing(const oid *index, size_t length)
 {
-	return pm_mib_missing(index, length, SNMP_ERR_INCONSISTENTNAME);
+	return length == 2 ? pm_mib_missing(index, length, SNMP_ERR_INCONSISTENTNAME) : SNMP_ERR_NOCREATION;
 }
 
 static int test(struct pm_row_set *set, struct pm_error *err)

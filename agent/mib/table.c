@@ -459,9 +459,9 @@ int pm_table_register(const struct pm_table *table, struct pm_error *err)
 	const oid root[] = {PM_MIB_OBJECTS, table->number};
 	netsnmp_handler_registration *registration;
 
-	registration =
-	    netsnmp_create_handler_registration(table->name, handle, root, OID_LENGTH(root),
-						table->test ? HANDLER_CAN_RWRITE : HANDLER_CAN_RONLY);
+	registration = netsnmp_create_handler_registration(
+	    table->name, handle, root, OID_LENGTH(root),
+	    HANDLER_CAN_RWRITE); /* refusals of read-only tables are logged, too */
 	if (!registration)
 		return pm_fail(err, ENOMEM, "no memory for %s", table->name);
 	registration->my_reg_void = (void *)(uintptr_t)table;
