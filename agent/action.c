@@ -225,6 +225,7 @@ static void on_reply(const struct ipmi_reply *reply, void *data)
 		accepted(job);
 	} else if (worth_retrying(job, reply)) {
 		snprintf(job->trouble, sizeof(job->trouble), "%s", reply->text);
+		job->troubled = result_of(reply->result);
 		pm_timer_start(job->timer, RETRY_MS);
 	} else {
 		request_failed(job, reply);
@@ -261,8 +262,10 @@ static void control_timed_out(struct pm_job *job)
 	const struct pm_machine *machine = job->request.machine;
 
 	if (!job->acted) {
-		step_failed(job, PM_RESULT_TIMEOUT,
-			    *job->trouble ? job->trouble : "the BMC did not accept in time");
+		if (job->troubled)
+			step_failed(job, job->troubled, job->trouble);
+		else
+			step_failed(job, PM_RESULT_TIMEOUT, "the BMC did not accept in time");
 		return;
 	}
 	snprintf(text, sizeof(text), "accepted by the BMC, but the machine is still %s after %u s",
@@ -520,6 +523,7 @@ static void begin_step(struct pm_job *job)
 	job->acted = job->left_goal = false;
 	job->tries = job->bursts = 0;
 	job->trouble[0] = '\0';
+	job->troubled = 0;
 	act(job);
 }
 

@@ -102,6 +102,14 @@ struct pm_machine {
 	unsigned event_count;
 };
 
+/* The end of a job that could not be written yet. */
+struct pm_job_end {
+	struct pm_job_end *next;
+	int64_t id, end_ms;
+	unsigned state, result;
+	char text[256];
+};
+
 struct pm_job_list {
 	struct pm_job *first, *last;
 	unsigned count;
@@ -131,6 +139,7 @@ struct pm_agent {
 	struct pm_job_list jobs_waiting, jobs_running;
 	uint32_t jobs_started, jobs_failed;
 	unsigned jobs_reserved;
+	struct pm_job_end *job_ends;
 
 	struct pm_timer *flush_timer;
 	bool flush_pending;

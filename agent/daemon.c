@@ -26,6 +26,7 @@
 
 #define EXPIRE_INTERVAL_MS 3600000
 #define IPMI_CLOSE_MS      2000
+#define STOP_MS            3000 /* everything has closed by then, or never will */
 
 static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 #define SIGNAL_COUNT (sizeof(signals) / sizeof(*signals))
@@ -36,7 +37,9 @@ struct daemon {
 	uv_loop_t loop;
 	uv_signal_t signals[SIGNAL_COUNT];
 	struct pm_timer *reload_timer;
+	struct pm_timer *stop_timer;
 	int closing; /* engines that have not yet closed */
+	bool abandoned;
 };
 
 static struct daemon *of(struct pm_agent *agent)
@@ -223,8 +226,21 @@ static void take_down(struct daemon *daemon)
 	pm_timer_free(agent->flush_timer);
 	pm_timer_free(agent->expire_timer);
 	pm_timer_free(daemon->reload_timer);
+	pm_timer_free(daemon->stop_timer);
 	for (size_t i = 0; i < SIGNAL_COUNT; i++)
 		uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+}
+
+/* A name look-up that hangs in the resolver can not be ended: everything else is closed in good order without it. */
+static void abandon(void *data)
+{
+	struct daemon *daemon = data;
+
+	pm_log(LOG_WARNING, "name look-ups still hang in the resolver: left to themselves");
+	pm_agentx_stop();
+	pm_notify_free(&daemon->agent);
+	daemon->abandoned = true;
+	uv_stop(&daemon->loop);
 }
 
 static void on_engine_closed(void *data)
@@ -252,6 +268,8 @@ static void stop(struct daemon *daemon)
 	pm_fleet_stop(agent);
 	pm_flush(agent);
 	daemon->closing = 3;
+	daemon->stop_timer = pm_timer_new(&daemon->loop, abandon, daemon);
+	pm_timer_start(daemon->stop_timer, STOP_MS);
 	ipmi_engine_close(agent->ipmi, IPMI_CLOSE_MS, on_engine_closed, daemon);
 	wol_engine_close(agent->wol, on_engine_closed, daemon);
 	pm_prober_close(agent->prober, on_engine_closed, daemon);
@@ -340,12 +358,13 @@ static void say_ready(const struct pm_agent *agent)
 static void run_loop(struct daemon *daemon)
 {
 	uv_run(&daemon->loop, UV_RUN_DEFAULT);
-	if (uv_loop_close(&daemon->loop) == UV_EBUSY)
-		pm_log(LOG_DEBUG, "handles are still open at the end");
+	pm_job_ends_free(&daemon->agent);
 	pm_store_close(daemon->agent.store);
+	if (!daemon->abandoned && uv_loop_close(&daemon->loop) == UV_EBUSY)
+		pm_log(LOG_DEBUG, "handles are still open at the end");
 }
 
-enum pm_exit pm_daemon_run(const struct pm_daemon_options *options)
+enum pm_exit pm_daemon_run(const struct pm_daemon_options *options, bool *abandoned)
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
 	struct pm_inventory *inventory;
@@ -377,6 +396,8 @@ enum pm_exit pm_daemon_run(const struct pm_daemon_options *options)
 		stop(daemon);
 	}
 	run_loop(daemon);
-	free(daemon);
+	*abandoned = daemon->abandoned;
+	if (!daemon->abandoned)
+		free(daemon);
 	return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/event.h"
 
+#include "agent/job.h"
 #include "agent/log.h"
 #include "agent/text.h"
 
@@ -126,12 +127,28 @@ static int store_events(struct pm_machine *machine, struct pm_error *err)
 	return error;
 }
 
+static int store_job_ends(struct pm_agent *agent, struct pm_error *err)
+{
+	int error = 0;
+
+	for (const struct pm_job_end *end = agent->job_ends; end && !error; end = end->next)
+		error = pm_store_job_update(agent->store,
+					    &(struct pm_stored_job){.id = end->id,
+								    .state = end->state,
+								    .result = end->result,
+								    .end_ms = end->end_ms,
+								    .text = end->text},
+					    err);
+	return error;
+}
+
 static int store_all(struct pm_agent *agent, struct pm_error *err)
 {
 	int error = pm_store_begin(agent->store, err);
 
 	if (error)
 		return error;
+	error = store_job_ends(agent, err);
 	for (size_t i = 0; i < agent->machine_count && !error; i++) {
 		error = store_state(agent->machines[i], err);
 		if (!error)
@@ -144,6 +161,7 @@ static int store_all(struct pm_agent *agent, struct pm_error *err)
 
 static void mark_stored(struct pm_agent *agent)
 {
+	pm_job_ends_free(agent);
 	for (size_t i = 0; i < agent->machine_count; i++) {
 		struct pm_machine *machine = agent->machines[i];
 

@@ -17,7 +17,7 @@ void pm_event_restore(struct pm_machine *machine, const struct pm_stored_event *
 
 void pm_event_free_all(struct pm_machine *machine);
 
-/* Asks for events and states to be written soon, in one transaction. */
+/* Asks for events, states and the ends of jobs to be written soon, in one transaction. */
 void pm_flush_soon(struct pm_agent *agent);
 
 /* Writes what is not yet stored now. A store that fails is logged once, and tried again later. */

@@ -285,6 +285,33 @@ static enum pm_job_state final_state(enum pm_result result)
 	}
 }
 
+/* Without its end in the journal a job would be taken up again after a restart: what cannot be written is kept. */
+static void keep_end(struct pm_agent *agent, const struct pm_stored_job *stored)
+{
+	struct pm_job_end *end = calloc(1, sizeof(*end));
+
+	if (!end)
+		return;
+	end->id = stored->id;
+	end->end_ms = stored->end_ms;
+	end->state = stored->state;
+	end->result = stored->result;
+	snprintf(end->text, sizeof(end->text), "%s", stored->text);
+	end->next = agent->job_ends;
+	agent->job_ends = end;
+	pm_flush_soon(agent);
+}
+
+void pm_job_ends_free(struct pm_agent *agent)
+{
+	struct pm_job_end *end;
+
+	while ((end = agent->job_ends) != NULL) {
+		agent->job_ends = end->next;
+		free(end);
+	}
+}
+
 static void journal_end(struct pm_agent *agent, struct pm_stored_job *stored, enum pm_result result,
 			const char *text)
 {
@@ -294,9 +321,11 @@ static void journal_end(struct pm_agent *agent, struct pm_stored_job *stored, en
 	stored->result = result;
 	stored->text = text;
 	stored->end_ms = pm_time_ms();
-	if (pm_store_job_update(agent->store, stored, &err) < 0)
-		pm_log(LOG_ERR, "the end of job set-%lld could not be written: %s", (long long)stored->id,
-		       err.text);
+	if (pm_store_job_update(agent->store, stored, &err) == 0)
+		return;
+	pm_log(LOG_ERR, "the end of job set-%lld can not be written, tried again: %s", (long long)stored->id,
+	       err.text);
+	keep_end(agent, stored);
 }
 
 static void tell_end(struct pm_job *job, enum pm_result result, const char *text)
@@ -397,6 +426,15 @@ static void report_interrupted(struct pm_machine *machine, struct pm_stored_job 
 	tell_end(&job, PM_RESULT_INTERRUPTED, why);
 }
 
+static int64_t allowed_ms(const struct pm_job *job)
+{
+	int64_t sum_ms = 0;
+
+	for (int i = 0; i < job->step_count; i++)
+		sum_ms += (int64_t)job->steps[i].timeout_s * 1000;
+	return sum_ms;
+}
+
 static int take_up(struct pm_machine *machine, const struct pm_stored_job *stored, struct pm_error *err)
 {
 	const struct pm_job_request request = {
@@ -408,6 +446,11 @@ static int take_up(struct pm_machine *machine, const struct pm_stored_job *store
 		return error;
 	if (!job)
 		return pm_fail(err, EEXIST, "the same job is in the journal twice");
+	if (pm_time_ms() - stored->start_ms >
+	    allowed_ms(job)) { /* hours later the wish may be nobody's any more */
+		free_job(job);
+		return pm_fail(err, ETIMEDOUT, "the agent was away until the time for it was over");
+	}
 	job->id = stored->id;
 	job->start_ms = stored->start_ms;
 	snprintf(job->name, sizeof(job->name), "set-%lld", (long long)job->id);

@@ -55,6 +55,9 @@ void pm_jobs_pump(struct pm_agent *agent);
 /* The agent stops: running jobs stay in the journal, to be taken up again. */
 void pm_jobs_stop(struct pm_agent *agent);
 
+/* Forgets the ends of jobs that waited to be written. */
+void pm_job_ends_free(struct pm_agent *agent);
+
 unsigned pm_jobs_active(const struct pm_agent *agent);
 
 #endif

@@ -29,6 +29,7 @@ struct pm_job {
 	unsigned bursts, packets_sent, packets_seen;
 	unsigned burst_sent, burst_seen; /* of the current one, as reported so far */
 	char trouble[256];               /* the last thing that went wrong */
+	enum pm_result troubled;         /* and what it would be as a result; 0: nothing */
 };
 
 /* Begins the first step. */

@@ -92,6 +92,8 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 int main(int argc, char **argv)
 {
 	struct pm_error err = {""};
+	bool abandoned = false;
+	enum pm_exit status;
 	struct arguments arguments = {
 	    .options = {.config_path = PM_CONFIG_DEFAULT_PATH}, .user = PM_DEFAULT_USER, .level = LOG_INFO};
 
@@ -111,6 +113,12 @@ int main(int argc, char **argv)
 		if (!arguments.check)
 			return PM_EXIT_START;
 	}
-	return (int)(arguments.check ? pm_daemon_check(arguments.options.config_path)
-				     : pm_daemon_run(&arguments.options));
+	if (arguments.check)
+		return (int)pm_daemon_check(arguments.options.config_path);
+	status = pm_daemon_run(&arguments.options, &abandoned);
+	if (abandoned) {
+		fflush(NULL);
+		_exit((int)status);
+	}
+	return (int)status;
 }
