@@ -102,7 +102,7 @@ struct pm_machine {
 	unsigned event_count;
 };
 
-/* The end of a job that could not be written yet. */
+/* The end of a job on its way into the journal. */
 struct pm_job_end {
 	struct pm_job_end *next;
 	int64_t id, end_ms;

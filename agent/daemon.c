@@ -25,6 +25,7 @@
 #endif
 
 #define EXPIRE_INTERVAL_MS 3600000
+#define RESOLVER_THREADS   "16" /* libuv's; 8 for BMCs, 8 for probes */
 #define IPMI_CLOSE_MS      2000
 #define STOP_MS            3000 /* everything has closed by then, or never will */
 
@@ -371,6 +372,7 @@ enum pm_exit pm_daemon_run(const struct pm_daemon_options *options, bool *abando
 	struct pm_error err = {""};
 	enum pm_exit status = PM_EXIT_OK;
 
+	setenv("UV_THREADPOOL_SIZE", RESOLVER_THREADS, 0);
 	if (!daemon || uv_loop_init(&daemon->loop) < 0) {
 		free(daemon);
 		return PM_EXIT_START;

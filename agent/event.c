@@ -144,7 +144,9 @@ static int store_job_ends(struct pm_agent *agent, struct pm_error *err)
 
 static int store_all(struct pm_agent *agent, struct pm_error *err)
 {
-	int error = pm_store_begin(agent->store, err);
+	/* without its end on the disk a job would be done again */
+	int error =
+	    agent->job_ends ? pm_store_begin(agent->store, err) : pm_store_begin_quick(agent->store, err);
 
 	if (error)
 		return error;

@@ -257,10 +257,7 @@ static void take_bmc(struct change *change)
 
 	if (change->config->bmc && !change->ipmi)
 		return;
-	if (machine->bmc) {
-		pm_poll_stop(machine);
-		free_bmc(machine);
-	}
+	free_bmc(machine);
 	if (!change->ipmi)
 		return;
 	machine->bmc = calloc(1, sizeof(*machine->bmc));
@@ -276,8 +273,8 @@ static void take(struct change *change)
 {
 	struct pm_machine *machine = change->machine;
 
-	if (!change->is_new && machine->probe_timer)
-		pm_poll_stop(machine); /* the probe may be another; polling starts again below */
+	if (!change->is_new)
+		pm_poll_stop(machine); /* what is asked, and how often, may be another; it starts again below */
 	take_bmc(change);
 	free(machine->nics);
 	machine->nics = change->nics;

@@ -285,23 +285,6 @@ static enum pm_job_state final_state(enum pm_result result)
 	}
 }
 
-/* Without its end in the journal a job would be taken up again after a restart: what cannot be written is kept. */
-static void keep_end(struct pm_agent *agent, const struct pm_stored_job *stored)
-{
-	struct pm_job_end *end = calloc(1, sizeof(*end));
-
-	if (!end)
-		return;
-	end->id = stored->id;
-	end->end_ms = stored->end_ms;
-	end->state = stored->state;
-	end->result = stored->result;
-	snprintf(end->text, sizeof(end->text), "%s", stored->text);
-	end->next = agent->job_ends;
-	agent->job_ends = end;
-	pm_flush_soon(agent);
-}
-
 void pm_job_ends_free(struct pm_agent *agent)
 {
 	struct pm_job_end *end;
@@ -312,20 +295,26 @@ void pm_job_ends_free(struct pm_agent *agent)
 	}
 }
 
-static void journal_end(struct pm_agent *agent, struct pm_stored_job *stored, enum pm_result result,
-			const char *text)
+/*
+ * Without its end in the journal a job would be taken up again after a restart. It is written with the next flush, many
+ * ends in one commit, before any notification tells it; and as long as it cannot be written, with every later one.
+ */
+static void journal_end(struct pm_agent *agent, int64_t id, enum pm_result result, const char *text)
 {
-	struct pm_error err = {""};
+	struct pm_job_end *end = calloc(1, sizeof(*end));
 
-	stored->state = final_state(result);
-	stored->result = result;
-	stored->text = text;
-	stored->end_ms = pm_time_ms();
-	if (pm_store_job_update(agent->store, stored, &err) == 0)
+	if (!end) {
+		pm_log(LOG_ERR, "no memory to write the end of job set-%lld", (long long)id);
 		return;
-	pm_log(LOG_ERR, "the end of job set-%lld can not be written, tried again: %s", (long long)stored->id,
-	       err.text);
-	keep_end(agent, stored);
+	}
+	end->id = id;
+	end->end_ms = pm_time_ms();
+	end->state = final_state(result);
+	end->result = result;
+	pm_text_format(end->text, sizeof(end->text), "%s", text);
+	end->next = agent->job_ends;
+	agent->job_ends = end;
+	pm_flush_soon(agent);
 }
 
 static void tell_end(struct pm_job *job, enum pm_result result, const char *text)
@@ -345,7 +334,6 @@ void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text)
 {
 	struct pm_agent *agent = job->agent;
 	struct pm_machine *machine = job->request.machine;
-	struct pm_stored_job stored = record(job);
 	char copy[256];
 
 	pm_text_format(copy, sizeof(copy), "%s", text);
@@ -354,7 +342,7 @@ void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text)
 	pm_state_transition(machine, 0);
 	if (final_state(result) != PM_JOB_SUCCEEDED)
 		agent->jobs_failed++;
-	journal_end(agent, &stored, result, copy);
+	journal_end(agent, job->id, result, copy);
 	tell_end(job, result, copy);
 	free_job(job);
 	pm_jobs_pump(agent);
@@ -414,7 +402,8 @@ static bool repeatable(const struct pm_stored_job *stored)
 	}
 }
 
-static void report_interrupted(struct pm_machine *machine, struct pm_stored_job *stored, const char *why)
+static void report_interrupted(struct pm_machine *machine, const struct pm_stored_job *stored,
+			       const char *why)
 {
 	struct pm_job job = {.agent = machine->agent,
 			     .request = {.machine = machine, .action = stored->action, .nic = stored->nic},
@@ -422,7 +411,7 @@ static void report_interrupted(struct pm_machine *machine, struct pm_stored_job 
 
 	snprintf(job.name, sizeof(job.name), "set-%lld", (long long)stored->id);
 	machine->agent->jobs_failed++;
-	journal_end(machine->agent, stored, PM_RESULT_INTERRUPTED, why);
+	journal_end(machine->agent, stored->id, PM_RESULT_INTERRUPTED, why);
 	tell_end(&job, PM_RESULT_INTERRUPTED, why);
 }
 
@@ -460,14 +449,13 @@ static int take_up(struct pm_machine *machine, const struct pm_stored_job *store
 	return 0;
 }
 
-static void resume_one(struct pm_agent *agent, struct pm_stored_job *stored)
+static void resume_one(struct pm_agent *agent, const struct pm_stored_job *stored)
 {
 	struct pm_machine *machine = pm_agent_machine(agent, stored->machine);
 	struct pm_error err = {""};
 
-	stored->text = "";
 	if (!machine)
-		journal_end(agent, stored, PM_RESULT_INTERRUPTED, "the machine is no longer configured");
+		journal_end(agent, stored->id, PM_RESULT_INTERRUPTED, "the machine is no longer configured");
 	else if (!agent->inventory->agent.resume)
 		report_interrupted(machine, stored,
 				   "the agent was restarted; it is not known what of it was done");

@@ -19,6 +19,8 @@
 #define BUCKETS       1024 /* probes by cookie; a power of two */
 #define ADDRESSES_MAX 4    /* of one name, asked all at once */
 #define REPEAT_MS     1000
+#define LOOKUPS_MAX   8
+#define QUEUED_MS     100
 #define RECEIVE_BUNCH 4096 /* replies in one turn of the loop */
 
 struct echo {
@@ -32,7 +34,8 @@ struct pm_prober {
 	struct echo echo4, echo6;
 	struct pm_probe *all; /* not over yet */
 	struct pm_probe *buckets[BUCKETS];
-	unsigned alive; /* probes, connections, lookups and sockets not yet freed */
+	unsigned lookups; /* under way, also those that nobody waits for any more */
+	unsigned alive;   /* probes, connections, lookups and sockets not yet freed */
 	void (*closed)(void *data);
 	void *closed_data;
 	bool closing;
@@ -69,6 +72,7 @@ struct pm_probe {
 	uint16_t sequence; /* of the last request */
 	bool asked;        /* at least one question left this host */
 	bool last_look;    /* the deadline has passed */
+	bool queued;       /* waits until another look-up has ended */
 	bool over;
 	struct pm_error err; /* why the last question could not be asked */
 	pm_probe_fn done;
@@ -385,6 +389,7 @@ static int start_connect(struct pm_probe *probe, size_t slot)
 /* --- asking ----------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer);
+static void look_up(struct pm_probe *probe);
 
 static void set_timer(struct pm_probe *probe, uint64_t wait_ms)
 {
@@ -423,7 +428,9 @@ static void on_timer(uv_timer_t *timer)
 	struct pm_probe *probe = timer->data;
 	bool late = uv_now(probe->prober->loop) >= probe->deadline;
 
-	if (!probe->lookup && probe->address_count == 0) {
+	if (probe->queued && !late) {
+		look_up(probe);
+	} else if (!probe->lookup && probe->address_count == 0) {
 		finish(probe, PM_PROBE_ERROR, probe->err.text);
 	} else if (!late && !probe->lookup) {
 		ask(probe);
@@ -470,6 +477,7 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
 	struct pm_probe *probe = lookup->probe;
 
 	free(lookup);
+	prober->lookups--;
 	if (probe) {
 		probe->lookup = NULL;
 		if (status == 0)
@@ -484,11 +492,27 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
 
 static const struct addrinfo lookup_hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
+/* The resolver's threads serve others, too: a dead name server must not take all of them. */
+static bool queue_lookup(struct pm_probe *probe)
+{
+	probe->queued = probe->prober->lookups >= LOOKUPS_MAX;
+	if (probe->queued) {
+		pm_fail(&probe->err, EAGAIN,
+			"cannot look up \"%s\": too many look-ups hang, is the name server down?",
+			probe->host);
+		set_timer(probe, QUEUED_MS);
+	}
+	return probe->queued;
+}
+
 static void look_up(struct pm_probe *probe)
 {
-	struct lookup *lookup = calloc(1, sizeof(*lookup));
+	struct lookup *lookup;
 	int rc = UV_ENOMEM;
 
+	if (queue_lookup(probe))
+		return;
+	lookup = calloc(1, sizeof(*lookup));
 	if (lookup) {
 		lookup->request.data = lookup;
 		lookup->prober = probe->prober;
@@ -499,6 +523,7 @@ static void look_up(struct pm_probe *probe)
 	if (rc == 0) {
 		probe->lookup = lookup;
 		probe->prober->alive++;
+		probe->prober->lookups++;
 		set_timer(probe, UINT64_MAX);
 		return;
 	}

@@ -249,18 +249,30 @@ int pm_store_begin(struct pm_store *store, struct pm_error *err)
 	return execute(store, "BEGIN IMMEDIATE", err);
 }
 
+int pm_store_begin_quick(struct pm_store *store, struct pm_error *err)
+{
+	return execute(store, "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", err);
+}
+
+static void be_durable_again(struct pm_store *store)
+{
+	sqlite3_exec(store->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
+}
+
 int pm_store_commit(struct pm_store *store, struct pm_error *err)
 {
 	int error = execute(store, "COMMIT", err);
 
 	if (error)
 		pm_store_rollback(store);
+	be_durable_again(store);
 	return error;
 }
 
 void pm_store_rollback(struct pm_store *store)
 {
 	sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	be_durable_again(store);
 }
 
 /* Binds by format: 'i' int64_t, 's' const char *. */

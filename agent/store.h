@@ -24,8 +24,13 @@ struct pm_store;
 int pm_store_open(const char *directory, struct pm_store **store, struct pm_error *err);
 void pm_store_close(struct pm_store *store);
 
-/* Groups the calls between them into one durable commit. Do not nest. A failed commit has rolled back. */
+/*
+ * Groups the calls between them into one commit. Do not nest. A failed commit has rolled back. pm_store_begin(): the
+ * commit is on the disk when it returns. pm_store_begin_quick(): it outlives the process, but perhaps not a loss of
+ * power; for what can be observed anew.
+ */
 int pm_store_begin(struct pm_store *store, struct pm_error *err);
+int pm_store_begin_quick(struct pm_store *store, struct pm_error *err);
 int pm_store_commit(struct pm_store *store, struct pm_error *err);
 void pm_store_rollback(struct pm_store *store);
 

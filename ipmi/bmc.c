@@ -342,6 +342,8 @@ static uint64_t next_event_ms(const struct ipmi_bmc *bmc)
 
 	if (bmc->closing)
 		return min_u64(at_ms, bmc->close_deadline_ms);
+	if (bmc->state == IPMI_STATE_RESOLVING && !bmc->resolving)
+		at_ms = ipmi_now_ms() + IPMI_LOOKUP_AGAIN_MS;
 	for (const struct ipmi_op *op = bmc->head; op; op = op->next)
 		at_ms = min_u64(at_ms, op->deadline_ms);
 	return at_ms;
@@ -377,6 +379,8 @@ static void run_open(struct ipmi_bmc *bmc, uint64_t now_ms)
 			retransmit(bmc, now_ms);
 	} else if (bmc->state != IPMI_STATE_RESOLVING) {
 		start_head(bmc, now_ms);
+	} else if (!bmc->resolving) {
+		ipmi_resolve(bmc); /* there was no free thread */
 	}
 }
 

@@ -28,6 +28,7 @@ struct ipmi_engine {
 	struct ipmi_bmc **buckets; /* by address */
 	size_t bucket_count, in_table;
 	uint64_t bad_packets;
+	unsigned lookups, doubtful_lookups;
 	uint8_t buffer[IPMI_PACKET_MAX + 1];
 	bool closing;
 	int open_sockets;
@@ -53,6 +54,24 @@ uv_loop_t *ipmi_engine_loop(struct ipmi_engine *engine)
 uint64_t ipmi_engine_bad_packets(const struct ipmi_engine *engine)
 {
 	return engine->bad_packets;
+}
+
+/* ---- name look-ups ---- */
+
+bool ipmi_engine_may_look_up(struct ipmi_engine *engine, bool doubtful)
+{
+	if (engine->lookups >= IPMI_LOOKUPS_MAX ||
+	    (doubtful && engine->doubtful_lookups >= IPMI_LOOKUPS_DOUBTFUL_MAX))
+		return false;
+	engine->lookups++;
+	engine->doubtful_lookups += doubtful;
+	return true;
+}
+
+void ipmi_engine_looked_up(struct ipmi_engine *engine, bool doubtful)
+{
+	engine->lookups--;
+	engine->doubtful_lookups -= doubtful;
 }
 
 /* ---- the address table ---- */

@@ -24,6 +24,9 @@ enum {
 	IPMI_RESTART_AFTER = 4,      /* unanswered transmissions of one message until set-up begins anew */
 	IPMI_RESTARTS_MAX = 3,       /* of session set-up in one operation because the BMC dropped it */
 	IPMI_TRUSTED_MS = 5000,      /* a session this long unused is checked before a `once` request */
+	IPMI_LOOKUPS_MAX = 8,          /* of names at once; the resolver's threads serve others, too */
+	IPMI_LOOKUPS_DOUBTFUL_MAX = 2, /* of names that could not be resolved the last time */
+	IPMI_LOOKUP_AGAIN_MS = 250,    /* wait for a free one */
 	IPMI_FREE_TIMEOUT_MS = 2000  /* wait for the answer to Close Session after ipmi_bmc_free() */
 };
 
@@ -117,7 +120,8 @@ struct ipmi_bmc {
 	union ipmi_address peer;       /* the one in use: key of the address table */
 	bool numeric;
 	uv_getaddrinfo_t resolver;
-	bool resolving;
+	bool resolving, counted_doubtful; /* a look-up is under way, and how it is counted */
+	bool doubtful;                    /* the last look-up failed or is not over */
 	int network_error; /* last errno of ICMP or of sending since the last answer, 0 = none */
 
 	enum ipmi_state state;
@@ -160,6 +164,9 @@ void ipmi_engine_input(struct ipmi_engine *engine, const union ipmi_address *fro
 /* Puts the BMC's current address into the address table. Returns 0 or a negative errno value. */
 int ipmi_engine_address(struct ipmi_bmc *bmc);
 void ipmi_engine_forget_address(struct ipmi_bmc *bmc);
+/* Whether one more look-up may begin; it is counted then, until ipmi_engine_looked_up(). */
+bool ipmi_engine_may_look_up(struct ipmi_engine *engine, bool doubtful);
+void ipmi_engine_looked_up(struct ipmi_engine *engine, bool doubtful);
 /* Returns 0 when the packet left, else a negative errno value: it did not. */
 int ipmi_engine_send(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length);
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Where a BMC is: numeric addresses at once, names by libuv's thread pool, again for every session.
+ * Where a BMC is: numeric addresses at once, names by libuv's thread pool, again for every session. A name that was
+ * resolved before is good for the session that begins; what the new look-up tells is for the next one.
+ *
+ * A look-up can hang for as long as the name server does, and the threads are few: names that failed the last time
+ * get only some of them.
  */
 #include <netdb.h>
 #include <stdio.h>
@@ -46,12 +50,13 @@ static void keep_addresses(struct ipmi_bmc *bmc, const struct addrinfo *list)
 	}
 }
 
-/* A name server that is away does not make a BMC unreachable whose address was known before. */
 static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo *list)
 {
 	struct ipmi_bmc *bmc = resolver->data;
 
 	bmc->resolving = false;
+	bmc->doubtful = status != 0;
+	ipmi_engine_looked_up(bmc->engine, bmc->counted_doubtful);
 	if (status == 0)
 		keep_addresses(bmc, list);
 	uv_freeaddrinfo(list);
@@ -67,26 +72,31 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
 	}
 }
 
-void ipmi_resolve(struct ipmi_bmc *bmc)
+static void look_up(struct ipmi_bmc *bmc)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV};
 	char service[8];
-	int status;
 
-	if (bmc->numeric) {
-		ipmi_session_start(bmc);
+	if (bmc->resolving || !ipmi_engine_may_look_up(bmc->engine, bmc->doubtful))
 		return;
-	}
-	bmc->state = IPMI_STATE_RESOLVING;
-	if (bmc->resolving) /* for an earlier operation that did not wait as long */
-		return;
+	bmc->counted_doubtful = bmc->doubtful;
 	snprintf(service, sizeof(service), "%u", bmc->port);
 	bmc->resolver.data = bmc;
-	status = uv_getaddrinfo(ipmi_engine_loop(bmc->engine), &bmc->resolver, on_resolved, bmc->host,
-				service, &hints);
-	if (status < 0)
-		ipmi_bmc_finish(bmc, IPMI_UNREACHABLE, " has a name that does not resolve: %s",
-				uv_strerror(status));
+	bmc->resolving = uv_getaddrinfo(ipmi_engine_loop(bmc->engine), &bmc->resolver, on_resolved, bmc->host,
+					service, &hints) == 0;
+	if (bmc->resolving)
+		bmc->doubtful = true; /* until the answer is there */
 	else
-		bmc->resolving = true;
+		ipmi_engine_looked_up(bmc->engine, bmc->counted_doubtful);
+}
+
+/* Without a free thread it is called again a little later. */
+void ipmi_resolve(struct ipmi_bmc *bmc)
+{
+	if (!bmc->numeric)
+		look_up(bmc);
+	if (bmc->address_count > 0)
+		ipmi_session_start(bmc);
+	else
+		bmc->state = IPMI_STATE_RESOLVING;
 }

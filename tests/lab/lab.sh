@@ -160,7 +160,7 @@ lab_is_gone() { ! lab_is_running "$1"; }
 # lab_signal NAME SIGNAL
 lab_signal() {
     local pid
-    pid=$(lab_pid "$1") && kill -"$2" "$pid"
+    pid=$(lab_pid "$1") && kill -"$2" "$pid" 2>/dev/null # it may be ending by itself just now
 }
 
 # lab_stop NAME: SIGTERM, and SIGKILL when that has not worked within 5 s (then 1). LAB_STATUS is its exit status.
