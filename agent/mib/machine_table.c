@@ -220,6 +220,11 @@ static int find_verb(struct pm_row_set *set, struct pm_job_request *request, str
 			"pmMachineCommand and pmMachineAdminState in one SET: one verb at a time");
 		return SNMP_ERR_INCONSISTENTVALUE;
 	}
+	if ((command || wish) && set->values[INHIBIT] && set->values[INHIBIT]->integer == PM_TRUE) {
+		set->failed_column = INHIBIT;
+		pm_fail(err, EINVAL, "a verb in the SET that inhibits the machine");
+		return SNMP_ERR_INCONSISTENTVALUE;
+	}
 	if (command) {
 		set->failed_column = COMMAND;
 		request->action = (enum pm_command)command->integer;
