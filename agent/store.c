@@ -249,14 +249,18 @@ int pm_store_begin(struct pm_store *store, struct pm_error *err)
 	return execute(store, "BEGIN IMMEDIATE", err);
 }
 
-int pm_store_begin_quick(struct pm_store *store, struct pm_error *err)
-{
-	return execute(store, "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", err);
-}
-
 static void be_durable_again(struct pm_store *store)
 {
 	sqlite3_exec(store->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
+}
+
+int pm_store_begin_quick(struct pm_store *store, struct pm_error *err)
+{
+	int error = execute(store, "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", err);
+
+	if (error)
+		be_durable_again(store);
+	return error;
 }
 
 int pm_store_commit(struct pm_store *store, struct pm_error *err)

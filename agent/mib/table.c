@@ -109,7 +109,8 @@ static struct position start_of(const struct pm_table *table, const netsnmp_requ
 
 	if (snmp_oid_compare(varbind->name, varbind->name_length, root, ENTRY_PREFIX) <= 0)
 		return at;
-	if (varbind->name_length < ENTRY_PREFIX || varbind->name[ENTRY_PREFIX - 1] > 1) {
+	if (snmp_oid_ncompare(varbind->name, varbind->name_length, root, ENTRY_PREFIX, ENTRY_PREFIX) !=
+	    0) { /* behind */
 		at.column = table->column_count;
 		return at;
 	}

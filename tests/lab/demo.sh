@@ -134,21 +134,21 @@ demo_introduce() {
 step_look() {
     title "What is in the room?"
     wait_until "$TIMEOUT_S" all_states_known
-    command_as reader "snmpwalk localhost pmMachineName" 'web01.*web02.*web03.*web04.*nas1' "five machines"
-    command_as reader "snmpwalk localhost pmMachinePowerState" \
+    command_as reader "snmpwalk 127.0.0.1 pmMachineName" 'web01.*web02.*web03.*web04.*nas1' "five machines"
+    command_as reader "snmpwalk 127.0.0.1 pmMachinePowerState" \
         '\.1 = INTEGER: off.*\.2 = INTEGER: off.*\.3 = INTEGER: on' "their power states, as their BMCs report them"
     explain "nas1 has no BMC. That it does not answer a ping does not prove that it is off: its state is unknown."
 }
 
 step_find() {
     title "Which index has web02?"
-    command_as reader "snmpget localhost 'pmNameIndex.\"web02\"'" ' = (Gauge32|Unsigned32): 2' "2, in one request and without a walk"
+    command_as reader "snmpget 127.0.0.1 'pmNameIndex.\"web02\"'" ' = (Gauge32|Unsigned32): 2' "2, in one request and without a walk"
 }
 
 step_on() {
     title "Switch web02 on"
     trap_mark
-    command_as operator "snmpset localhost pmMachineCommand.2 = powerOn" 'powerOn' \
+    command_as operator "snmpset 127.0.0.1 pmMachineCommand.2 = powerOn" 'powerOn' \
         "accepted; the answer does not wait for the machine"
     observe "the machine is on: process $(wait_until 5 machine_is_on web02 && machine_pid web02) runs" machine_is_on web02
     observe "and the agent has seen it" state_is 2 on
@@ -158,53 +158,53 @@ step_on() {
 step_cycle() {
     title "web02 hangs: cycle it"
     trap_mark
-    command_as operator "snmpset localhost pmMachineCommand.2 = cycle" 'cycle' "accepted"
+    command_as operator "snmpset 127.0.0.1 pmMachineCommand.2 = cycle" 'cycle' "accepted"
     observe "the machine has booted a second time" booted web02 2
     notified 'pmJobFinished.*pmMachineLastResult.2 = ok'
     observe "the BMC was told once" test "$(machine_count web02 'set (power 0|reset)')" == 1
-    command_as reader "snmpget localhost pmMachineLastResult.2 pmMachineLastResultText.2" 'ok' "how it went, in a code and in words"
+    command_as reader "snmpget 127.0.0.1 pmMachineLastResult.2 pmMachineLastResultText.2" 'ok' "how it went, in a code and in words"
 }
 
 step_off() {
     title "web03 is wanted off, whatever it is now"
     trap_mark
-    command_as operator "snmpset localhost pmBmcChassisControl.3 = powerDown" 'powerDown' "by its BMC, at once"
+    command_as operator "snmpset 127.0.0.1 pmBmcChassisControl.3 = powerDown" 'powerDown' "by its BMC, at once"
     observe "no process any more" machine_is_off web03
     observe "and the agent has seen it" state_is 3 off
     notified 'pmPowerStateChange.*pmMachinePowerState.3 = off'
     trap_mark
-    command_as operator "snmpset localhost pmMachineCommand.3 = powerOff" 'powerOff' "once more: accepted as well"
+    command_as operator "snmpset 127.0.0.1 pmMachineCommand.3 = powerOff" 'powerOff' "once more: accepted as well"
     observe "and the result says that there was nothing to do" result_is 3 alreadyInState
 }
 
 step_wake() {
     title "Wake nas1, which has no BMC"
     trap_mark
-    command_as operator "snmpset localhost pmNicWake.5.1 = send" 'send' "a magic packet is on its way"
+    command_as operator "snmpset 127.0.0.1 pmNicWake.5.1 = send" 'send' "a magic packet is on its way"
     observe "the sleeping NIC has heard it:" heard nas1 woken
     sleeper_heard nas1 | head -n 1 | indent
     observe "nas1 has come up and answers a ping" machine_answers nas1
     notified 'pmWakeSeen'
     observe "the agent has seen nas1 come up" state_is 5 on
-    command_as reader "snmpget localhost pmNicWakeSent.5.1 pmNicWakeSeen.5.1 pmMachineLastResult.5" \
+    command_as reader "snmpget 127.0.0.1 pmNicWakeSent.5.1 pmNicWakeSeen.5.1 pmMachineLastResult.5" \
         'pmNicWakeSeen.5.1 = Counter32: [1-9].*ok' "sent, and proved by a capture of the frame as it left"
 }
 
 step_refused() {
     title "What is refused"
-    command_as reader "snmpset localhost pmMachineCommand.2 = powerOff" 'noAccess|authorizationError' \
+    command_as reader "snmpset 127.0.0.1 pmMachineCommand.2 = powerOff" 'noAccess|authorizationError' \
         "the reader may look and not touch: VACM"
-    command_as operator "snmpset localhost pmMachineCommand.2 = none" 'wrongValue' "none is not a verb"
-    command_as operator "snmpset localhost pmMachineCommand.99 = powerOff" 'noCreation' "there is no machine 99"
-    command_as operator "snmpset localhost pmNicWake.1.1 = send" 'inconsistentName|noCreation' "web01 has no NIC to wake"
+    command_as operator "snmpset 127.0.0.1 pmMachineCommand.2 = none" 'wrongValue' "none is not a verb"
+    command_as operator "snmpset 127.0.0.1 pmMachineCommand.99 = powerOff" 'noCreation' "there is no machine 99"
+    command_as operator "snmpset 127.0.0.1 pmNicWake.1.1 = send" 'inconsistentName|noCreation' "web01 has no NIC to wake"
     verdict "$(machine_is_on web02; echo $?)" "and web02 is still on"
 }
 
 step_overview() {
     title "The whole room in one varbind, and what happened"
-    command_as reader "snmpget localhost pmStateMapStates.1 | head -n 1" 'Hex-STRING: 02 04 02 02 04 00' \
+    command_as reader "snmpget 127.0.0.1 pmStateMapStates.1 | head -n 1" 'Hex-STRING: 02 04 02 02 04 00' \
         "an octet for each of 256 pmIndex: 2 is off, 4 is on, 0 is no machine"
-    command_as reader "snmpwalk localhost pmEventText.2" 'pmEventText.2.[0-9]+ = STRING' "web02's history"
+    command_as reader "snmpwalk 127.0.0.1 pmEventText.2" 'pmEventText.2.[0-9]+ = STRING' "web02's history"
 }
 
 demo_steps() {
@@ -228,9 +228,9 @@ demo_keep() {
     kept=yes
     title "The lab stays up. Try, in $LAB_ROOT:"
     printf '   %s\n' "export SNMPCONFPATH=$DEMO/operator" \
-        "snmptable -Cb -CH -Ci localhost pmNameTable" \
-        "snmpset localhost pmMachineAdminState.1 = on pmMachineAdminState.4 = on" \
-        "snmpwalk localhost pmBmcTable" \
+        "snmptable -Cb -CH -Ci 127.0.0.1 pmNameTable" \
+        "snmpset 127.0.0.1 pmMachineAdminState.1 = on pmMachineAdminState.4 = on" \
+        "snmpwalk 127.0.0.1 pmBmcTable" \
         "tail -f $DEMO/log/snmptrapd.log $DEMO/log/pmstackd.log" \
         "cat $LAB/etc/pmstackd.conf" \
         "$DEMO/stop        # ends it and removes everything"

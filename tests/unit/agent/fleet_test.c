@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Reloads: machines come, stay and go, and what is known of those that stay is kept; a reload that fails changes nothing. */
+#include "agent/fleet.h"
+#include "agent/job.h"
+#include "tests/unit/agent/support.h"
+
+#include <arpa/inet.h>
+
+static struct world world;
+static struct pm_agent *agent = &world.agent;
+static struct pm_credentials credentials = {.name = (char[]){"ops"},
+					    .username = (char[]){"admin"},
+					    .privilege = PM_PRIVILEGE_OPERATOR,
+					    .ipmi_version = PM_IPMI_2_0,
+					    .cipher_suites = {3},
+					    .cipher_suite_count = 1};
+static int silent_bmc;
+static uint16_t silent_port;
+static struct pm_error err;
+static unsigned changing, changed;
+
+static void on_rows_change(struct pm_agent *unused)
+{
+	(void)unused;
+	changing++;
+}
+
+static void on_rows_changed(struct pm_agent *unused)
+{
+	(void)unused;
+	assert_true(changing > changed); /* those who hold rows are told before rows go */
+	changed++;
+}
+
+/* A BMC that never answers. */
+static void open_silent_bmc(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(address);
+
+	silent_bmc = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(silent_bmc, (struct sockaddr *)&address, length), 0);
+	assert_int_equal(getsockname(silent_bmc, (struct sockaddr *)&address, &length), 0);
+	silent_port = ntohs(address.sin_port);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	changing = changed = 0;
+	err.text[0] = '\0';
+	world_begin(&world, world_inventory(0));
+	open_silent_bmc();
+	assert_int_equal(ipmi_engine_new(&world.loop, &agent->ipmi), 0);
+	agent->rows_change = on_rows_change;
+	agent->rows_changed = on_rows_changed;
+	return 0;
+}
+
+static void on_closed(void *data)
+{
+	*(bool *)data = true;
+}
+
+static int tear_down(void **state)
+{
+	bool closed = false;
+
+	(void)state;
+	pm_jobs_stop(agent);
+	pm_fleet_stop(agent);
+	ipmi_engine_close(agent->ipmi, 100, on_closed, &closed);
+	while (!closed)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	pm_fleet_free(agent);
+	close(silent_bmc);
+	world_end(&world);
+	return 0;
+}
+
+/* Machines with these names, each with a BMC (until it is taken away) and a NIC. */
+static struct pm_inventory *inventory_of(const char *const *names, size_t count)
+{
+	struct pm_inventory *inventory = world_inventory(count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct pm_machine_config *config = &inventory->machines[i];
+
+		free(config->name);
+		config->name = strdup(names[i]);
+		give_bmc_config(config, &credentials, silent_port);
+		give_nic_configs(config, 1);
+	}
+	return inventory;
+}
+
+static void apply(struct pm_inventory *inventory)
+{
+	if (pm_fleet_apply(agent, inventory, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+#define APPLY(...)                                                \
+	do {                                                      \
+		static const char *const names[] = {__VA_ARGS__}; \
+		apply(inventory_of(names, LENGTH(names)));        \
+	} while (0)
+
+static struct pm_machine *machine_of(const char *name)
+{
+	for (size_t i = 0; i < agent->machine_count; i++)
+		if (strcmp(agent->machines[i]->config->name, name) == 0)
+			return agent->machines[i];
+	return NULL;
+}
+
+static void assert_counts(uint32_t on, uint32_t off, uint32_t unknown)
+{
+	assert_int_equal(agent->machines_on, on);
+	assert_int_equal(agent->machines_off, off);
+	assert_int_equal(agent->machines_unknown, unknown);
+	assert_int_equal(agent->machine_count, on + off + unknown);
+}
+
+static void test_machines_are_found_by_index(void **state)
+{
+	(void)state;
+	APPLY("zeus", "ares", "hera");
+	assert_int_equal(machine_of("zeus")->index, 1);
+	assert_int_equal(machine_of("hera")->index, 3);
+	APPLY("hera", "ares", "zeus", "iris"); /* another order: the same indexes, ascending */
+	assert_int_equal(agent->machine_count, 4);
+	for (uint32_t i = 1; i <= 4; i++) {
+		assert_int_equal(agent->machines[i - 1]->index, i);
+		assert_ptr_equal(pm_agent_machine(agent, i), agent->machines[i - 1]);
+	}
+	assert_string_equal(pm_agent_machine(agent, 2)->config->name, "ares");
+	assert_null(pm_agent_machine(agent, 0));
+	assert_null(pm_agent_machine(agent, 5));
+	assert_int_equal(changed, 2);
+	assert_counts(0, 0, 4);
+}
+
+static void test_what_is_known_of_a_machine_that_stays_is_kept(void **state)
+{
+	struct pm_machine *zeus;
+	struct ipmi_bmc *ipmi;
+
+	(void)state;
+	APPLY("zeus", "ares");
+	zeus = machine_of("zeus");
+	bmc_says(zeus, true);
+	zeus->nics[0].wake_sent = 7;
+	ipmi = zeus->bmc->ipmi;
+	APPLY("hera", "zeus");
+	assert_ptr_equal(machine_of("zeus"), zeus);
+	assert_int_equal(zeus->observed, PM_POWER_ON);
+	assert_int_equal(zeus->event_last, 1);
+	assert_int_equal(zeus->nics[0].wake_sent, 7);
+	assert_ptr_equal(zeus->bmc->ipmi, ipmi); /* its session goes on */
+	assert_counts(1, 0, 1);
+}
+
+static void test_a_machine_goes_and_comes_back(void **state)
+{
+	struct pm_machine *ares;
+
+	(void)state;
+	APPLY("zeus", "ares");
+	bmc_says(machine_of("ares"), true);
+	bmc_says(machine_of("ares"), false);
+	assert_counts(0, 1, 1);
+	APPLY("zeus");
+	assert_null(machine_of("ares"));
+	assert_counts(0, 0, 1);
+	APPLY("zeus", "hera");
+	assert_int_equal(machine_of("hera")->index, 3); /* 2 is never given to another */
+	APPLY("zeus", "hera", "ares");
+	ares = machine_of("ares");
+	assert_int_equal(ares->index, 2);
+	assert_int_equal(ares->event_last, 2);
+	assert_int_equal(ares->off_count, 1);
+	assert_int_equal(ares->observed, PM_POWER_UNKNOWN); /* until it is seen again */
+	assert_counts(0, 0, 3);
+}
+
+static void test_the_last_machine_goes(void **state)
+{
+	(void)state;
+	APPLY("zeus");
+	apply(world_inventory(0));
+	assert_counts(0, 0, 0);
+	assert_null(pm_agent_machine(agent, 1));
+}
+
+static void test_a_bmc_that_changes_is_another(void **state)
+{
+	struct pm_inventory *other;
+	struct ipmi_bmc *ipmi;
+
+	(void)state;
+	APPLY("zeus");
+	bmc_says(machine_of("zeus"), true);
+	ipmi = machine_of("zeus")->bmc->ipmi;
+	other = inventory_of((const char *const[]){"zeus"}, 1);
+	other->machines[0].bmc->timeout_ms = 777;
+	apply(other);
+	assert_non_null(machine_of("zeus")->bmc);
+	assert_ptr_not_equal(machine_of("zeus")->bmc->ipmi, ipmi);
+	assert_int_equal(machine_of("zeus")->bmc->status, PM_BMC_UNKNOWN);
+	other = inventory_of((const char *const[]){"zeus"}, 1);
+	free(other->machines[0].bmc->address);
+	free(other->machines[0].bmc);
+	other->machines[0].bmc = NULL;
+	apply(other);
+	assert_null(machine_of("zeus")->bmc);
+}
+
+static void test_settings_hold_over_a_reload(void **state)
+{
+	struct pm_setting_owner owner = {.agent = agent};
+
+	(void)state;
+	APPLY("zeus");
+	owner.machine = machine_of("zeus");
+	assert_int_equal(pm_setting_store(&owner, PM_SET_MACHINE_INHIBIT, "1", &err), 0);
+	pm_setting_apply(&owner, PM_SET_MACHINE_INHIBIT, "1");
+	APPLY("zeus", "ares");
+	assert_true(machine_of("zeus")->inhibit);
+	assert_false(machine_of("ares")->inhibit);
+	assert_int_equal(machine_of("ares")->vm_timeout_s, 180);
+}
+
+/* --- jobs ------------------------------------------------------------------------------------------------------------------- */
+
+static struct pm_job *reserve(const char *name, enum pm_command action)
+{
+	struct pm_job *job;
+
+	if (pm_job_reserve(&(struct pm_job_request){.machine = machine_of(name),
+						    .action = action,
+						    .origin = PM_ORIGIN_COMMAND},
+			   &job, &err) < 0)
+		fail_msg("%s", err.text);
+	return job;
+}
+
+static void release(struct pm_job *job)
+{
+	assert_int_equal(pm_job_journal(job, &err), 0);
+	pm_job_release(job);
+}
+
+static void test_the_job_of_a_machine_that_goes_is_aborted(void **state)
+{
+	const struct pm_notification *notification;
+
+	(void)state;
+	APPLY("zeus", "ares");
+	release(reserve("zeus", PM_COMMAND_POWER_ON));
+	release(reserve("ares", PM_COMMAND_POWER_ON));
+	assert_int_equal(pm_jobs_active(agent), 2);
+	APPLY("zeus");
+	assert_int_equal(pm_jobs_active(agent), 1);
+	assert_non_null(machine_of("zeus")->job);
+	world_drain(&world);
+	notification = world_told(PM_NOTIFY_JOB_FAILED, 2);
+	assert_non_null(notification);
+	assert_int_equal(notification->result, PM_RESULT_ABORTED);
+	assert_non_null(strstr(notification->text, "removed"));
+}
+
+static void test_the_bmc_goes_while_a_job_waits_for_it(void **state)
+{
+	struct pm_inventory *other;
+
+	(void)state;
+	APPLY("zeus");
+	release(reserve("zeus", PM_COMMAND_CYCLE)); /* in flight: its BMC is silent */
+	world_run(&world);
+	other = inventory_of((const char *const[]){"zeus"}, 1);
+	free(other->machines[0].bmc->address);
+	free(other->machines[0].bmc);
+	other->machines[0].bmc = NULL;
+	apply(other);
+	assert_null(machine_of("zeus")->bmc);
+	assert_null(machine_of("zeus")->job); /* momentary: not tried again */
+	assert_int_not_equal(machine_of("zeus")->last_result, PM_RESULT_OK);
+	assert_true(*machine_of("zeus")->last_result_text != '\0');
+}
+
+static struct pm_job *reserved;
+
+static void take_back(struct pm_agent *unused)
+{
+	(void)unused;
+	changing++;
+	if (reserved)
+		pm_job_cancel(reserved);
+	reserved = NULL;
+}
+
+/* The machine goes between the phases of a SET on it. */
+static void test_reload_during_a_set(void **state)
+{
+	(void)state;
+	APPLY("zeus", "ares");
+	agent->rows_change = take_back;
+	reserved = reserve("ares", PM_COMMAND_CYCLE);
+	assert_int_equal(pm_job_journal(reserved, &err), 0);
+	APPLY("zeus");
+	assert_null(reserved);
+	assert_int_equal(agent->jobs_reserved, 0);
+}
+
+/* --- reloads that fail ----------------------------------------------------------------------------------------------------- */
+
+static void test_no_room_for_a_new_machine(void **state)
+{
+	struct pm_inventory *next, *before;
+	struct pm_machine *ares;
+
+	(void)state;
+	APPLY("zeus", "ares");
+	ares = machine_of("ares");
+	bmc_says(ares, true);
+	before = agent->inventory;
+	next = inventory_of((const char *const[]){"zeus", "hera", "iris"}, 3);
+	next->agent.rows_last = 3;
+	assert_int_equal(pm_fleet_apply(agent, next, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "iris"));
+	pm_inventory_free(next); /* is still the caller's */
+	assert_ptr_equal(agent->inventory, before);
+	assert_ptr_equal(machine_of("ares"), ares);
+	assert_int_equal(ares->observed, PM_POWER_ON);
+	assert_counts(1, 0, 1);
+	assert_int_equal(changed, 1);
+	APPLY("zeus", "ares", "iris");
+	assert_int_equal(machine_of("iris")->index, 3); /* the index of hera was taken back with the rest */
+}
+
+static void test_a_block_without_a_machine_of_before(void **state)
+{
+	struct pm_inventory *next;
+
+	(void)state;
+	APPLY("zeus");
+	next = inventory_of((const char *const[]){"zeus"}, 1);
+	next->agent.rows_first = 257;
+	assert_int_equal(pm_fleet_apply(agent, next, &err), -ERANGE);
+	assert_non_null(strstr(err.text, "zeus"));
+	pm_inventory_free(next);
+	assert_int_equal(machine_of("zeus")->index, 1);
+}
+
+static void test_a_bmc_that_is_not_possible(void **state)
+{
+	static struct pm_credentials impossible;
+	struct pm_inventory *next;
+
+	(void)state;
+	APPLY("zeus");
+	impossible = credentials;
+	impossible.cipher_suites[0] = 99;
+	next = inventory_of((const char *const[]){"hera"}, 1);
+	next->machines[0].bmc->credentials = &impossible;
+	assert_int_equal(pm_fleet_apply(agent, next, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "hera"));
+	pm_inventory_free(next);
+	assert_non_null(machine_of("zeus"));
+	assert_null(machine_of("hera"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_machines_are_found_by_index),
+	    TEST(test_what_is_known_of_a_machine_that_stays_is_kept),
+	    TEST(test_a_machine_goes_and_comes_back),
+	    TEST(test_the_last_machine_goes),
+	    TEST(test_a_bmc_that_changes_is_another),
+	    TEST(test_settings_hold_over_a_reload),
+	    TEST(test_the_job_of_a_machine_that_goes_is_aborted),
+	    TEST(test_the_bmc_goes_while_a_job_waits_for_it),
+	    TEST(test_reload_during_a_set),
+	    TEST(test_no_room_for_a_new_machine),
+	    TEST(test_a_block_without_a_machine_of_before),
+	    TEST(test_a_bmc_that_is_not_possible),
+	};
+
+	return cmocka_run_group_tests_name("fleet", tests, NULL, NULL);
+}

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The life of a job: what is refused, what a SET that is taken back leaves behind, who runs when, and what a restart finds. */
+#include "agent/job.h"
+#include "tests/unit/agent/support.h"
+
+#include <sqlite3.h>
+
+#define MACHINES 5
+
+static struct world world;
+static struct pm_machine **machines; /* each with a BMC and a NIC; answers come from the tests */
+static struct pm_error err;
+
+static int set_up(void **state)
+{
+	struct pm_inventory *inventory = world_inventory(MACHINES);
+
+	(void)state;
+	for (size_t i = 0; i < MACHINES; i++) {
+		give_bmc_config(&inventory->machines[i], NULL, 623);
+		give_nic_configs(&inventory->machines[i], 1);
+	}
+	world_begin(&world, inventory);
+	machines = world.agent.machines;
+	for (size_t i = 0; i < MACHINES; i++) {
+		give_bmc(machines[i]);
+		give_nics(machines[i]);
+	}
+	err.text[0] = '\0';
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	pm_jobs_stop(&world.agent);
+	world_end(&world);
+	return 0;
+}
+
+static int reserve_for(struct pm_machine *machine, enum pm_command action, struct pm_job **job)
+{
+	return pm_job_reserve(
+	    &(struct pm_job_request){.machine = machine, .action = action, .origin = PM_ORIGIN_COMMAND}, job,
+	    &err);
+}
+
+static struct pm_job *reserve(struct pm_machine *machine, enum pm_command action)
+{
+	struct pm_job *job;
+
+	if (reserve_for(machine, action, &job) < 0)
+		fail_msg("%s", err.text);
+	assert_non_null(job);
+	return job;
+}
+
+/* A whole SET. */
+static void request(struct pm_machine *machine, enum pm_command action)
+{
+	struct pm_job *job = reserve(machine, action);
+
+	assert_int_equal(pm_job_journal(job, &err), 0);
+	pm_job_release(job);
+}
+
+static char journal_text[512];
+
+static void note_job(const struct pm_stored_job *job, void *data)
+{
+	size_t length = strlen(journal_text);
+
+	(void)data;
+	snprintf(journal_text + length, sizeof(journal_text) - length, "%lld:m%u;", (long long)job->id,
+		 job->machine);
+}
+
+/* What has no end in the journal on the disk. */
+static const char *journal_on_disk(void)
+{
+	journal_text[0] = '\0';
+	assert_int_equal(pm_store_jobs_unfinished(world.agent.store, note_job, NULL, &err), 0);
+	return journal_text;
+}
+
+/* The same when all is written that is to be written soon. */
+static const char *journal(void)
+{
+	pm_flush(&world.agent);
+	return journal_on_disk();
+}
+
+static void assert_result(const struct pm_machine *machine, enum pm_result result, const char *word)
+{
+	assert_null(machine->job);
+	assert_int_equal(machine->last_result, result);
+	if (!strstr(machine->last_result_text, word))
+		fail_msg("\"%s\" does not say \"%s\"", machine->last_result_text, word);
+}
+
+/* --- accepted or refused ------------------------------------------------------------------------------------------- */
+
+static void assert_refused(struct pm_machine *machine, enum pm_command action, int error, const char *word)
+{
+	struct pm_job *job = (void *)1;
+
+	err.text[0] = '\0';
+	assert_int_equal(reserve_for(machine, action, &job), error);
+	assert_null(job);
+	if (!strstr(err.text, word))
+		fail_msg("\"%s\" does not say \"%s\"", err.text, word);
+	assert_int_equal(world.agent.jobs_reserved, machine->job ? 1 : 0);
+}
+
+static void test_one_job_for_a_machine(void **state)
+{
+	struct pm_job *job = reserve(machines[0], PM_COMMAND_POWER_ON), *same;
+
+	(void)state;
+	assert_refused(machines[0], PM_COMMAND_CYCLE, -EBUSY, "powerOn");
+	assert_int_equal(reserve_for(machines[0], PM_COMMAND_POWER_ON, &same), 0);
+	assert_null(same); /* is under way already: no second job */
+	pm_job_cancel(job);
+	pm_job_cancel(reserve(machines[0], PM_COMMAND_CYCLE));
+}
+
+static void test_inhibited(void **state)
+{
+	(void)state;
+	machines[0]->inhibit = true;
+	assert_refused(machines[0], PM_COMMAND_POWER_OFF, -EPERM, "inhibited");
+	snprintf(machines[0]->inhibit_reason, sizeof(machines[0]->inhibit_reason), "fan exchange");
+	assert_refused(machines[0], PM_COMMAND_POWER_OFF, -EPERM, "fan exchange");
+	pm_job_cancel(reserve(machines[1], PM_COMMAND_POWER_OFF));
+	world.agent.inhibit = true;
+	assert_refused(machines[1], PM_COMMAND_POWER_OFF, -EPERM, "inhibited");
+}
+
+static void test_what_the_machine_has_not(void **state)
+{
+	(void)state;
+	free(machines[0]->bmc);
+	machines[0]->bmc = NULL;
+	assert_refused(machines[0], PM_COMMAND_CYCLE, -EINVAL, "bmc");
+	assert_null(machines[0]->job);
+}
+
+static void test_too_many_jobs(void **state)
+{
+	(void)state;
+	world.agent.jobs_reserved = 16384;
+	assert_int_equal(reserve_for(machines[0], PM_COMMAND_CYCLE, &(struct pm_job *){NULL}), -ENOSPC);
+	assert_non_null(strstr(err.text, "16384"));
+	world.agent.jobs_reserved = 0;
+}
+
+static void test_taken_back_before_and_after_the_journal(void **state)
+{
+	struct pm_job *job = reserve(machines[0], PM_COMMAND_CYCLE);
+
+	(void)state;
+	assert_string_equal(journal(), "");
+	pm_job_cancel(job);
+	job = reserve(machines[0], PM_COMMAND_CYCLE);
+	assert_int_equal(pm_job_journal(job, &err), 0);
+	assert_string_equal(journal(), "1:m1;");
+	pm_job_cancel(job);
+	assert_string_equal(journal(), "");
+	assert_null(machines[0]->job);
+	assert_int_equal(world.agent.jobs_reserved, 0);
+	assert_int_equal(world.agent.jobs_started, 0);
+	assert_int_equal(machines[0]->event_last, 0); /* as if nothing had been asked */
+	assert_int_equal(pm_notify_counts(&world.agent).pending, 0);
+}
+
+/* --- waiting and running ------------------------------------------------------------------------------------------- */
+
+/* Machines that are on already: their jobs run until a fresh answer confirms it. */
+static void all_on(void)
+{
+	for (size_t i = 0; i < MACHINES; i++)
+		bmc_says(machines[i], true);
+}
+
+static void test_jobs_wait_for_their_turn(void **state)
+{
+	struct pm_agent *agent = &world.agent;
+
+	(void)state;
+	all_on();
+	agent->job_max_concurrent = 2;
+	for (size_t i = 0; i < MACHINES; i++)
+		request(machines[i], PM_COMMAND_POWER_ON);
+	assert_int_equal(agent->jobs_running.count, 2);
+	assert_int_equal(agent->jobs_waiting.count, 3);
+	assert_int_equal(pm_jobs_active(agent), 5);
+	bmc_says(machines[3], true); /* does not run yet */
+	assert_non_null(machines[3]->job);
+	bmc_says(machines[1], true);
+	assert_result(machines[1], PM_RESULT_ALREADY_IN_STATE, "on already");
+	assert_int_equal(agent->jobs_running.count, 2); /* the third has begun */
+	bmc_says(machines[2], true);
+	bmc_says(machines[0], true);
+	bmc_says(machines[3], true);
+	bmc_says(machines[4], true);
+	assert_int_equal(pm_jobs_active(agent), 0);
+	assert_int_equal(agent->jobs_started, 5);
+	assert_int_equal(agent->jobs_failed, 0);
+	assert_string_equal(journal(), "");
+}
+
+static void test_a_higher_limit_starts_what_waits(void **state)
+{
+	(void)state;
+	all_on();
+	world.agent.job_max_concurrent = 0;
+	for (size_t i = 0; i < MACHINES; i++)
+		request(machines[i], PM_COMMAND_POWER_ON);
+	assert_int_equal(world.agent.jobs_running.count, 0);
+	world.agent.job_max_concurrent = 4;
+	pm_jobs_pump(&world.agent);
+	assert_int_equal(world.agent.jobs_running.count, 4);
+	assert_int_equal(world.agent.jobs_waiting.count, 1);
+}
+
+static void test_the_end_is_told(void **state)
+{
+	const struct pm_notification *notification;
+
+	(void)state;
+	bmc_says(machines[0], false);
+	request(machines[0], PM_COMMAND_POWER_OFF);
+	bmc_says(machines[0], false);
+	assert_result(machines[0], PM_RESULT_ALREADY_IN_STATE, "off already, observed just now by the BMC");
+	world_drain(&world);
+	notification = world_told(PM_NOTIFY_JOB_STARTED, 1);
+	assert_non_null(notification);
+	assert_string_equal(notification->job_name, "set-1");
+	assert_int_equal(notification->action, PM_COMMAND_POWER_OFF);
+	notification = world_told(PM_NOTIFY_JOB_FINISHED, 1);
+	assert_non_null(notification);
+	assert_int_equal(notification->result, PM_RESULT_ALREADY_IN_STATE);
+	assert_int_equal(notification->event_index, machines[0]->event_last);
+	assert_non_null(strstr(pm_event_from(machines[0], machines[0]->event_last)->text, "alreadyInState"));
+}
+
+static void test_aborted_while_it_waits_or_runs(void **state)
+{
+	(void)state;
+	all_on();
+	world.agent.job_max_concurrent = 1;
+	request(machines[0], PM_COMMAND_POWER_ON);
+	request(machines[1], PM_COMMAND_POWER_ON);
+	request(machines[2], PM_COMMAND_POWER_ON);
+	pm_job_abort(machines[1], "no longer wanted");
+	assert_result(machines[1], PM_RESULT_ABORTED, "no longer wanted");
+	pm_job_abort(machines[0], "no longer wanted");
+	assert_result(machines[0], PM_RESULT_ABORTED, "no longer wanted");
+	assert_int_equal(world.agent.jobs_running.count, 1); /* the third has its place */
+	assert_int_equal(world.agent.jobs_waiting.count, 0);
+	assert_int_equal(world.agent.jobs_failed, 2);
+	assert_string_equal(journal(), "3:m3;");
+	world_drain(&world);
+	assert_non_null(world_told(PM_NOTIFY_JOB_FAILED, 2));
+	pm_job_abort(machines[4], "has none");
+	assert_int_equal(machines[4]->last_result, PM_RESULT_NONE);
+}
+
+static void test_nothing_to_reboot(void **state)
+{
+	(void)state;
+	bmc_says(machines[0], false);
+	request(machines[0], PM_COMMAND_REBOOT);
+	assert_result(machines[0], PM_RESULT_REJECTED, "off");
+	assert_int_equal(world.agent.jobs_failed, 1);
+}
+
+/* Stopping is no end: the journal has them still. */
+static void test_what_runs_at_the_stop_is_taken_up_later(void **state)
+{
+	(void)state;
+	all_on();
+	world.agent.job_max_concurrent = 1;
+	request(machines[0], PM_COMMAND_POWER_ON);
+	request(machines[1], PM_COMMAND_POWER_ON);
+	world.agent.stopping = true;
+	pm_jobs_stop(&world.agent);
+	assert_int_equal(pm_jobs_active(&world.agent), 0);
+	assert_string_equal(journal(), "1:m1;2:m2;");
+	assert_int_equal(machines[0]->last_result, PM_RESULT_NONE);
+	world_drain(&world);
+	assert_null(world_told(PM_NOTIFY_JOB_FAILED, 1));
+}
+
+/* --- a store that cannot be written for a while -------------------------------------------------------------------- */
+
+static sqlite3 *block_store(void)
+{
+	char path[128];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/" PM_STORE_FILE, world.directory);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	return db;
+}
+
+static void test_no_job_without_a_journal(void **state)
+{
+	struct pm_job *job = reserve(machines[0], PM_COMMAND_CYCLE);
+	sqlite3 *db = block_store();
+
+	(void)state;
+	assert_true(pm_job_journal(job, &err) < 0);
+	assert_true(*err.text != '\0');
+	pm_job_cancel(job);
+	sqlite3_close(db);
+	assert_string_equal(journal(), "");
+	assert_null(machines[0]->job);
+}
+
+/* Without its end in the journal a job would be taken up again after the next restart. */
+static void test_the_end_is_written_when_it_can_be(void **state)
+{
+	sqlite3 *db;
+
+	(void)state;
+	all_on();
+	request(machines[0], PM_COMMAND_POWER_ON);
+	db = block_store();
+	bmc_says(machines[0], true);
+	assert_result(machines[0], PM_RESULT_ALREADY_IN_STATE, "on already");
+	pm_flush(&world.agent);
+	assert_true(world.agent.store_failing);
+	sqlite3_close(db);
+	assert_string_equal(journal_on_disk(), "1:m1;");
+	assert_string_equal(journal(), "");
+}
+
+/* Who was told that a job has ended must not see it again after a crash. */
+static void test_the_end_is_on_the_disk_before_it_is_told(void **state)
+{
+	(void)state;
+	all_on();
+	request(machines[0], PM_COMMAND_POWER_ON);
+	bmc_says(machines[0], true);
+	world_drain(&world);
+	assert_non_null(world_told(PM_NOTIFY_JOB_FINISHED, 1));
+	assert_string_equal(journal_on_disk(), "");
+}
+
+/* --- after a restart ------------------------------------------------------------------------------------------------ */
+
+static int64_t left_by_a_crash_at(int64_t start_ms, uint32_t machine, enum pm_command action)
+{
+	struct pm_stored_job job = {.machine = machine,
+				    .action = action,
+				    .origin = PM_ORIGIN_COMMAND,
+				    .state = PM_JOB_SCHEDULED,
+				    .result = PM_RESULT_NONE,
+				    .start_ms = start_ms,
+				    .text = ""};
+
+	assert_int_equal(pm_store_job_insert(world.agent.store, &job, &err), 0);
+	return job.id;
+}
+
+static int64_t left_by_a_crash(uint32_t machine, enum pm_command action)
+{
+	return left_by_a_crash_at(pm_time_ms() - 1000, machine, action);
+}
+
+static void resume(void)
+{
+	world.agent.job_max_concurrent = 0; /* what is taken up waits */
+	pm_jobs_resume(&world.agent);
+	world_drain(&world);
+}
+
+static void test_a_wish_is_taken_up_and_a_momentary_command_is_not(void **state)
+{
+	static const struct {
+		enum pm_command action;
+		bool taken_up;
+	} cases[] = {{PM_COMMAND_POWER_ON, true},  {PM_COMMAND_WAKE, true},
+		     {PM_COMMAND_SHUTDOWN, true},  {PM_COMMAND_POWER_OFF, true},
+		     {PM_COMMAND_SOFT_OFF, true},  {PM_COMMAND_REBOOT, false},
+		     {PM_COMMAND_CYCLE, false},    {PM_COMMAND_RESET, false},
+		     {PM_COMMAND_IDENTIFY, false}, {PM_COMMAND_DIAGNOSTIC_INTERRUPT, false},
+		     {PM_COMMAND_NONE, false}};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		int64_t id = left_by_a_crash(1, cases[i].action);
+		char expected[32];
+
+		world_sent_count = 0;
+		resume();
+		snprintf(expected, sizeof(expected), "%lld:m1;", (long long)id);
+		assert_string_equal(journal(), cases[i].taken_up ? expected : "");
+		if (cases[i].taken_up) {
+			assert_non_null(machines[0]->job);
+			pm_job_abort(machines[0], "so that the next can begin");
+			assert_string_equal(journal(), "");
+		} else {
+			assert_result(machines[0], PM_RESULT_INTERRUPTED, "not sent twice");
+			assert_non_null(world_told(PM_NOTIFY_JOB_FAILED, 1));
+		}
+	}
+}
+
+static void test_resume_is_switched_off(void **state)
+{
+	(void)state;
+	world.agent.inventory->agent.resume = false;
+	left_by_a_crash(1, PM_COMMAND_POWER_ON);
+	resume();
+	assert_result(machines[0], PM_RESULT_INTERRUPTED, "restarted");
+	assert_string_equal(journal(), "");
+}
+
+/* A wish of long ago may be nobody's any more. */
+static void test_what_is_too_old_is_not_taken_up(void **state)
+{
+	int64_t now_ms = pm_time_ms();
+
+	(void)state;
+	left_by_a_crash_at(now_ms - 299000, 1, PM_COMMAND_POWER_ON); /* on-timeout is 300 s */
+	left_by_a_crash_at(now_ms - 301000, 2, PM_COMMAND_POWER_ON);
+	left_by_a_crash_at(now_ms + 3600000, 3, PM_COMMAND_POWER_ON); /* the clock was set back */
+	resume();
+	assert_non_null(machines[0]->job);
+	assert_result(machines[1], PM_RESULT_INTERRUPTED, "time");
+	assert_non_null(machines[2]->job);
+	assert_string_equal(journal(), "1:m1;3:m3;");
+	assert_int_equal(world.agent.jobs_reserved, 0);
+}
+
+static void test_what_is_no_longer_possible_is_told(void **state)
+{
+	(void)state;
+	free(machines[0]->bmc);
+	machines[0]->bmc = NULL;
+	machines[1]->inhibit = true;
+	left_by_a_crash(1, PM_COMMAND_POWER_OFF);
+	left_by_a_crash(2, PM_COMMAND_POWER_ON);
+	left_by_a_crash(99, PM_COMMAND_POWER_ON); /* is configured no more */
+	resume();
+	assert_result(machines[0], PM_RESULT_INTERRUPTED, "bmc");
+	assert_result(machines[1], PM_RESULT_INTERRUPTED, "inhibited");
+	assert_string_equal(journal(), "");
+	assert_int_equal(world.agent.jobs_reserved, 0);
+}
+
+static void test_two_jobs_of_one_machine(void **state)
+{
+	(void)state;
+	left_by_a_crash(1, PM_COMMAND_POWER_ON);
+	left_by_a_crash(1, PM_COMMAND_POWER_ON);
+	left_by_a_crash(1, PM_COMMAND_POWER_OFF);
+	resume();
+	assert_non_null(machines[0]->job);
+	assert_string_equal(journal(), "1:m1;");
+	assert_int_equal(pm_jobs_active(&world.agent), 1);
+}
+
+static void test_many_jobs_are_taken_up_in_their_order(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 100; round++)
+		left_by_a_crash(99, PM_COMMAND_POWER_ON);
+	for (uint32_t i = MACHINES; i > 0; i--)
+		left_by_a_crash(i, PM_COMMAND_POWER_ON);
+	resume();
+	assert_int_equal(world.agent.jobs_waiting.count, MACHINES);
+	assert_ptr_equal(world.agent.jobs_waiting.first, machines[MACHINES - 1]->job);
+	assert_ptr_equal(world.agent.jobs_waiting.last, machines[0]->job);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_one_job_for_a_machine),
+	    TEST(test_inhibited),
+	    TEST(test_what_the_machine_has_not),
+	    TEST(test_too_many_jobs),
+	    TEST(test_taken_back_before_and_after_the_journal),
+	    TEST(test_jobs_wait_for_their_turn),
+	    TEST(test_a_higher_limit_starts_what_waits),
+	    TEST(test_the_end_is_told),
+	    TEST(test_aborted_while_it_waits_or_runs),
+	    TEST(test_nothing_to_reboot),
+	    TEST(test_what_runs_at_the_stop_is_taken_up_later),
+	    TEST(test_no_job_without_a_journal),
+	    TEST(test_the_end_is_written_when_it_can_be),
+	    TEST(test_the_end_is_on_the_disk_before_it_is_told),
+	    TEST(test_a_wish_is_taken_up_and_a_momentary_command_is_not),
+	    TEST(test_resume_is_switched_off),
+	    TEST(test_what_is_too_old_is_not_taken_up),
+	    TEST(test_what_is_no_longer_possible_is_told),
+	    TEST(test_two_jobs_of_one_machine),
+	    TEST(test_many_jobs_are_taken_up_in_their_order),
+	};
+
+	return cmocka_run_group_tests_name("job", tests, NULL, NULL);
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What answers and silence mean: states, sources, counts, and what is told of them. */
+#include "tests/unit/agent/support.h"
+
+static struct world world;
+static struct pm_machine *m1, *m2;
+
+static int set_up(void **state)
+{
+	(void)state;
+	world_begin(&world, world_inventory(2));
+	m1 = world.agent.machines[0];
+	m2 = world.agent.machines[1];
+	give_bmc(m1);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	world_end(&world);
+	return 0;
+}
+
+static void assert_state(const struct pm_machine *machine, enum pm_power_state state,
+			 enum pm_state_source source)
+{
+	const struct pm_agent *agent = &world.agent;
+
+	assert_int_equal(pm_machine_power_state(machine), state);
+	assert_int_equal(machine->source, source);
+	assert_int_equal(agent->machines_on + agent->machines_off + agent->machines_unknown,
+			 agent->machine_count);
+}
+
+static unsigned told(enum pm_notification_type type)
+{
+	unsigned count = 0;
+
+	world_drain(&world);
+	for (unsigned i = 0; i < world_sent_count; i++)
+		count += world_sent[i].type == type;
+	return count;
+}
+
+/* --- the BMC -------------------------------------------------------------------------------------------------------- */
+
+static void test_the_bmc_says_what_is(void **state)
+{
+	(void)state;
+	assert_state(m1, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
+	bmc_says(m1, false);
+	assert_state(m1, PM_POWER_OFF, PM_SOURCE_BMC);
+	assert_int_equal(world.agent.machines_off, 1);
+	bmc_says(m1, true);
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
+	assert_int_equal(world.agent.machines_on, 1);
+	assert_int_equal(world.agent.machines_unknown, 1);
+	assert_true(m1->observed_ms > 0 && m1->last_change_ms > 0);
+}
+
+static void test_the_first_answer_is_history_but_no_news(void **state)
+{
+	(void)state;
+	bmc_says(m1, true);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 0);
+	assert_int_equal(m1->event_last, 1);
+	bmc_says(m1, false);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1);
+	assert_int_equal(world_sent[0].power_state, PM_POWER_OFF);
+	assert_int_equal(world_sent[0].old_power_state, PM_POWER_ON);
+	assert_int_equal(world_sent[0].source, PM_SOURCE_BMC);
+	assert_string_equal(world_sent[0].name, "m1");
+	assert_int_equal(world_sent[0].event_index, m1->event_last);
+}
+
+static void test_the_same_answer_again_is_no_change(void **state)
+{
+	int64_t changed;
+
+	(void)state;
+	bmc_says(m1, true);
+	changed = m1->last_change_ms;
+	for (int i = 0; i < 10; i++)
+		bmc_says(m1, true);
+	assert_int_equal(m1->last_change_ms, changed);
+	assert_int_equal(m1->event_last, 1);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 0);
+}
+
+static void test_lost_packets_say_nothing(void **state)
+{
+	(void)state;
+	bmc_says(m1, true);
+	for (int round = 0; round < 5; round++) {
+		bmc_misses(m1, IPMI_TIMEOUT);
+		bmc_misses(m1, IPMI_UNREACHABLE);
+		assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
+		assert_int_equal(m1->bmc->status, PM_BMC_OK);
+		bmc_says(m1, true);
+		assert_int_equal(m1->bmc->misses, 0);
+	}
+	assert_int_equal(told(PM_NOTIFY_BMC_DOWN), 0);
+}
+
+static void test_silence_becomes_unknown_and_is_told_once(void **state)
+{
+	(void)state;
+	bmc_says(m1, true);
+	for (int i = 0; i < 20; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	assert_state(m1, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
+	assert_int_equal(m1->bmc->status, PM_BMC_UNREACHABLE);
+	assert_int_equal(told(PM_NOTIFY_BMC_DOWN), 1);
+	assert_string_equal(world_told(PM_NOTIFY_BMC_DOWN, 1)->text, "no answer");
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1);
+	bmc_says(m1, true);
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
+	assert_int_equal(told(PM_NOTIFY_BMC_UP), 1);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 2);
+	assert_int_equal(m1->on_count + m1->off_count, 0); /* it has not been off as far as anybody knows */
+}
+
+/* Wrong passwords and the like are certain at once; whether the BMC counts as down takes three polls. */
+static void test_refusals_hold_at_once(void **state)
+{
+	static const struct {
+		enum ipmi_result result;
+		enum pm_bmc_status status;
+	} cases[] = {{IPMI_AUTH_FAILED, PM_BMC_AUTH_FAILED},
+		     {IPMI_SESSIONS_EXHAUSTED, PM_BMC_SESSIONS_EXHAUSTED},
+		     {IPMI_REJECTED, PM_BMC_ERROR}};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		bmc_says(m1, true);
+		bmc_misses(m1, cases[i].result);
+		assert_int_equal(m1->bmc->status, cases[i].status);
+		assert_state(m1, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
+		assert_int_equal(told(PM_NOTIFY_BMC_DOWN), i);
+		bmc_misses(m1, cases[i].result);
+		bmc_misses(m1, cases[i].result);
+		assert_int_equal(told(PM_NOTIFY_BMC_DOWN), i + 1);
+	}
+}
+
+static void test_boots_are_counted_over_silence(void **state)
+{
+	(void)state;
+	bmc_says(m1, true);
+	bmc_says(m1, false);
+	bmc_says(m1, true);
+	assert_int_equal(m1->on_count, 1);
+	assert_int_equal(m1->off_count, 1);
+	for (int i = 0; i < PM_MISSES; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	bmc_says(m1, false); /* on, silence, off: it went off once */
+	assert_int_equal(m1->off_count, 2);
+	for (int i = 0; i < PM_MISSES; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	bmc_says(m1, false);
+	assert_int_equal(m1->on_count, 1);
+	assert_int_equal(m1->off_count, 2);
+}
+
+static void test_flapping(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 101; i++)
+		bmc_says(m1, i % 2 == 0);
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
+	assert_int_equal(m1->on_count, 50);
+	assert_int_equal(m1->off_count, 50);
+	assert_int_equal(m1->event_last, 101);
+	assert_int_equal(m1->event_count, PM_EVENT_RING);
+	assert_int_equal(pm_notify_counts(&world.agent).pending, 100);
+}
+
+/* --- the probe ------------------------------------------------------------------------------------------------------ */
+
+static void test_a_probe_knows_only_on(void **state)
+{
+	(void)state;
+	pm_state_probe(m2, PM_PROBE_SILENT, "");
+	assert_state(m2, PM_POWER_UNKNOWN, PM_SOURCE_NONE); /* silence does not prove that it is off */
+	assert_int_equal(m2->os_reachable, PM_OS_NO);
+	pm_state_probe(m2, PM_PROBE_UP, "");
+	assert_state(m2, PM_POWER_ON, PM_SOURCE_PROBE);
+	assert_int_equal(m2->os_reachable, PM_OS_YES);
+	for (int i = 1; i < PM_MISSES; i++) {
+		pm_state_probe(m2, PM_PROBE_SILENT, "");
+		assert_state(m2, PM_POWER_ON, PM_SOURCE_PROBE);
+	}
+	pm_state_probe(m2, PM_PROBE_SILENT, "");
+	assert_state(m2, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
+	assert_int_equal(m2->os_reachable, PM_OS_NO);
+}
+
+static void test_a_probe_that_cannot_be_made_says_nothing(void **state)
+{
+	(void)state;
+	pm_state_probe(m2, PM_PROBE_UP, "");
+	for (int i = 0; i < PM_MISSES; i++)
+		pm_state_probe(m2, PM_PROBE_ERROR, "");
+	assert_state(m2, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
+	assert_int_equal(m2->os_reachable, PM_OS_UNKNOWN);
+}
+
+static void test_the_history_has_when_the_host_went_silent(void **state)
+{
+	(void)state;
+	bmc_says(m1, true);
+	pm_state_probe(m1, PM_PROBE_UP, "");
+	assert_int_equal(m1->event_last, 1); /* the first answer is no news */
+	for (int i = 0; i < 10; i++)
+		pm_state_probe(m1, PM_PROBE_SILENT, "");
+	assert_int_equal(m1->event_last, 2);
+	assert_int_equal(pm_event_from(m1, 2)->kind, PM_EVENT_HOST);
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
+	pm_state_probe(m1, PM_PROBE_UP, "");
+	assert_int_equal(m1->event_last, 3);
+}
+
+static void test_the_bmc_goes_before_the_probe(void **state)
+{
+	(void)state;
+	pm_state_probe(m1, PM_PROBE_UP, "");
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_PROBE);
+	bmc_says(m1, false);
+	assert_state(m1, PM_POWER_OFF, PM_SOURCE_BMC);
+	pm_state_probe(m1, PM_PROBE_UP, "");
+	assert_state(m1, PM_POWER_OFF, PM_SOURCE_BMC);
+	for (int i = 0; i < PM_MISSES; i++)
+		bmc_misses(m1, IPMI_UNREACHABLE);
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_PROBE); /* the BMC is silent: the probe is what is left */
+}
+
+/* --- transitions, restarts ------------------------------------------------------------------------------------------- */
+
+static void test_a_transition_is_shown_until_it_is_over(void **state)
+{
+	(void)state;
+	bmc_says(m1, false);
+	pm_state_transition(m1, PM_POWER_POWERING_ON);
+	assert_state(m1, PM_POWER_POWERING_ON, PM_SOURCE_BMC);
+	bmc_says(m1, false);
+	assert_state(m1, PM_POWER_POWERING_ON, PM_SOURCE_BMC);
+	assert_int_equal(world.agent.machines_off, 1);
+	bmc_says(m1, true);
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
+	pm_state_transition(m1, PM_POWER_RESTARTING);
+	bmc_says(m1, false);
+	assert_state(m1, PM_POWER_RESTARTING, PM_SOURCE_BMC);
+	pm_state_transition(m1, 0);
+	assert_state(m1, PM_POWER_OFF, PM_SOURCE_BMC);
+}
+
+static void restart_with(enum pm_power_state known)
+{
+	pm_state_restore(m1, &(struct pm_stored_state){.machine = 1,
+						       .power_state = known,
+						       .source = PM_SOURCE_BMC,
+						       .last_change_ms = 12345,
+						       .on_count = 7,
+						       .off_count = 6});
+}
+
+static void test_nothing_of_before_a_restart_counts_as_observed(void **state)
+{
+	(void)state;
+	restart_with(PM_POWER_ON);
+	assert_state(m1, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
+	assert_int_equal(m1->observed_ms, 0);
+	assert_int_equal(m1->on_count, 7);
+}
+
+static void test_a_restart_alone_is_no_news(void **state)
+{
+	(void)state;
+	restart_with(PM_POWER_ON);
+	bmc_says(m1, true);
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 0);
+	assert_int_equal(m1->event_last, 0);
+	assert_int_equal(m1->last_change_ms, 12345);
+	assert_int_equal(m1->on_count, 7);
+}
+
+static void test_what_changed_during_a_restart_is_told(void **state)
+{
+	(void)state;
+	restart_with(PM_POWER_ON);
+	bmc_says(m1, false);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1);
+	assert_int_equal(world_sent[0].old_power_state, PM_POWER_ON);
+	assert_int_equal(world_sent[0].power_state, PM_POWER_OFF);
+	assert_int_equal(m1->off_count, 7);
+	assert_true(m1->last_change_ms > 12345);
+}
+
+static void test_silence_after_a_restart_then_the_old_state(void **state)
+{
+	(void)state;
+	restart_with(PM_POWER_OFF);
+	for (int i = 0; i < PM_MISSES; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	assert_state(m1, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
+	bmc_says(m1, false);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 0);
+	bmc_says(m1, true);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1);
+	assert_int_equal(m1->on_count, 8);
+}
+
+/* --- whatever happens --------------------------------------------------------------------------------------------------- */
+
+static void disturb(struct pm_machine *machine)
+{
+	static const enum ipmi_result misses[] = {IPMI_TIMEOUT, IPMI_UNREACHABLE, IPMI_AUTH_FAILED,
+						  IPMI_REJECTED};
+	static const enum pm_probe_result probes[] = {PM_PROBE_UP, PM_PROBE_SILENT, PM_PROBE_ERROR};
+
+	switch (repeatable_random(machine->bmc ? 4 : 2)) {
+	case 0:
+		pm_state_probe(machine, probes[repeatable_random(3)], "");
+		break;
+	case 1:
+		pm_state_transition(machine, repeatable_random(2) ? PM_POWER_RESTARTING : 0);
+		break;
+	case 2:
+		bmc_misses(machine, misses[repeatable_random(4)]);
+		break;
+	default:
+		bmc_says(machine, repeatable_random(2));
+	}
+}
+
+static void test_the_counts_always_add_up(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		const struct pm_agent *agent = &world.agent;
+		uint32_t on = 0, off = 0;
+
+		disturb(repeatable_random(2) ? m1 : m2);
+		for (size_t j = 0; j < agent->machine_count; j++) {
+			const struct pm_machine *machine = agent->machines[j];
+
+			on += machine->observed == PM_POWER_ON;
+			off += machine->observed == PM_POWER_OFF;
+			assert_true((machine->observed == PM_POWER_UNKNOWN) ==
+				    (machine->source == PM_SOURCE_NONE));
+		}
+		assert_int_equal(agent->machines_on, on);
+		assert_int_equal(agent->machines_off, off);
+		assert_int_equal(agent->machines_unknown, agent->machine_count - on - off);
+		assert_int_equal(m2->off_count, 0); /* a probe alone never sees a machine go off */
+	}
+}
+
+static void test_every_ipmi_result_is_a_status(void **state)
+{
+	static const enum pm_bmc_status expected[] = {[IPMI_OK] = PM_BMC_OK,
+						      [IPMI_TIMEOUT] = PM_BMC_UNREACHABLE,
+						      [IPMI_UNREACHABLE] = PM_BMC_UNREACHABLE,
+						      [IPMI_AUTH_FAILED] = PM_BMC_AUTH_FAILED,
+						      [IPMI_SESSIONS_EXHAUSTED] = PM_BMC_SESSIONS_EXHAUSTED};
+
+	(void)state;
+	for (int result = IPMI_OK; result <= IPMI_INTERNAL; result++) {
+		bool listed = (size_t)result < LENGTH(expected) && expected[result];
+
+		assert_int_equal(pm_bmc_status_of((enum ipmi_result)result),
+				 listed ? expected[result] : PM_BMC_ERROR);
+	}
+}
+
+static void test_results_are_kept_in_words(void **state)
+{
+	char longest[400];
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest));
+	longest[399] = '\0';
+	pm_state_result(m1, PM_RESULT_TIMEOUT, longest);
+	assert_int_equal(m1->last_result, PM_RESULT_TIMEOUT);
+	assert_int_equal(strlen(m1->last_result_text), 255); /* SnmpAdminString has no room for more */
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_the_bmc_says_what_is),
+	    TEST(test_the_first_answer_is_history_but_no_news),
+	    TEST(test_the_same_answer_again_is_no_change),
+	    TEST(test_lost_packets_say_nothing),
+	    TEST(test_silence_becomes_unknown_and_is_told_once),
+	    TEST(test_refusals_hold_at_once),
+	    TEST(test_boots_are_counted_over_silence),
+	    TEST(test_flapping),
+	    TEST(test_a_probe_knows_only_on),
+	    TEST(test_a_probe_that_cannot_be_made_says_nothing),
+	    TEST(test_the_history_has_when_the_host_went_silent),
+	    TEST(test_the_bmc_goes_before_the_probe),
+	    TEST(test_a_transition_is_shown_until_it_is_over),
+	    TEST(test_nothing_of_before_a_restart_counts_as_observed),
+	    TEST(test_a_restart_alone_is_no_news),
+	    TEST(test_what_changed_during_a_restart_is_told),
+	    TEST(test_silence_after_a_restart_then_the_old_state),
+	    TEST(test_the_counts_always_add_up),
+	    TEST(test_every_ipmi_result_is_a_status),
+	    TEST(test_results_are_kept_in_words),
+	};
+
+	return cmocka_run_group_tests_name("state", tests, NULL, NULL);
+}
