@@ -123,7 +123,7 @@ BUILD_PACKAGES := gcc make pkg-config libc6-dev libsnmp-dev libfreeipmi-dev libp
 TEST_PACKAGES := libcmocka-dev libgcrypt20-dev clang libclang-rt-14-dev snmp snmpd snmptrapd libsnmp-base erlang-snmp smitools \
                  freeipmi-tools ipmitool openipmi iproute2 iputils-ping util-linux tcpdump tshark socat procps netcat-openbsd etherwake wakeonlan \
                  monitoring-plugins-standard libnet-snmp-perl prometheus-snmp-exporter libxml2-utils \
-                 sqlite3 perl git
+                 sqlite3 perl netbase git
 LINT_PACKAGES := clang-format clang-tidy cppcheck shellcheck mandoc
 
 # What dpkg does not know of is installed; nothing is done when all is there.
@@ -200,7 +200,7 @@ fuzz: deps fuzz-programs
 # --- lint ---------------------------------------------------------------------------------------------------------------
 
 C_FILES := $(wildcard agent/*.[ch] agent/mib/*.[ch] ipmi/*.[ch] wol/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
-SHELL_FILES := .ci/run $(wildcard tests/lab/*.sh tests/lab/chassis tests/integration/*.t tests/bench/run tests/bench/*.sh)
+SHELL_FILES := .ci/run $(wildcard tests/lab/*.sh tests/lab/chassis tests/integration/*.t tests/integration/*.sh tests/bench/run tests/bench/*.sh)
 
 lint: deps
 	clang-format --dry-run --Werror $(C_FILES)

@@ -54,7 +54,7 @@ lab_agent_state() {
 # The repository may be below a home directory that the agent's user cannot enter: then it gets a copy.
 lab_agent_program() {
     if ! setpriv --reuid "$1" --clear-groups test -x "$PMSTACKD"; then
-        cp "$PMSTACKD" "$LAB/run/pmstackd.copy" && chmod 755 "$LAB/run" "$LAB/run/pmstackd.copy"
+        cp --remove-destination "$PMSTACKD" "$LAB/run/pmstackd.copy" && chmod 755 "$LAB/run" "$LAB/run/pmstackd.copy"
         printf '%s' "$LAB/run/pmstackd.copy"
     else
         printf '%s' "$PMSTACKD"
