@@ -274,7 +274,8 @@ static void take(struct change *change)
 	struct pm_machine *machine = change->machine;
 
 	if (!change->is_new)
-		pm_poll_stop(machine); /* what is asked, and how often, may be another; it starts again below */
+		pm_poll_stop(
+		    machine); /* what is asked, and how often, may be another; it starts again below */
 	take_bmc(change);
 	free(machine->nics);
 	machine->nics = change->nics;

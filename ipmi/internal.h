@@ -17,17 +17,17 @@ enum {
 	IPMI_PASSWORD_MAX = 20, /* IPMI 2.0, 22.30 */
 	IPMI_KEY_MAX = 64,      /* room for the SIK, K1 and K2 of every algorithm in FreeIPMI */
 	IPMI_ADDRESSES_MAX = 4, /* of one host name */
-	IPMI_CIPHER_SUITES_MAX = 12, /* all that FreeIPMI supports: 0-3, 6-8, 11, 12, 15-17 */
-	IPMI_RETRANSMIT_MS = 400,    /* FreeIPMI's default */
-	IPMI_TIMEOUT_MS = 5000,      /* of an operation when the configuration has none */
-	IPMI_LOST_AFTER = 3,         /* unanswered transmissions until a kept session counts as forgotten */
-	IPMI_RESTART_AFTER = 4,      /* unanswered transmissions of one message until set-up begins anew */
-	IPMI_RESTARTS_MAX = 3,       /* of session set-up in one operation because the BMC dropped it */
-	IPMI_TRUSTED_MS = 5000,      /* a session this long unused is checked before a `once` request */
+	IPMI_CIPHER_SUITES_MAX = 12,   /* all that FreeIPMI supports: 0-3, 6-8, 11, 12, 15-17 */
+	IPMI_RETRANSMIT_MS = 400,      /* FreeIPMI's default */
+	IPMI_TIMEOUT_MS = 5000,        /* of an operation when the configuration has none */
+	IPMI_LOST_AFTER = 3,           /* unanswered transmissions until a kept session counts as forgotten */
+	IPMI_RESTART_AFTER = 4,        /* unanswered transmissions of one message until set-up begins anew */
+	IPMI_RESTARTS_MAX = 3,         /* of session set-up in one operation because the BMC dropped it */
+	IPMI_TRUSTED_MS = 5000,        /* a session this long unused is checked before a `once` request */
 	IPMI_LOOKUPS_MAX = 8,          /* of names at once; the resolver's threads serve others, too */
 	IPMI_LOOKUPS_DOUBTFUL_MAX = 2, /* of names that could not be resolved the last time */
 	IPMI_LOOKUP_AGAIN_MS = 250,    /* wait for a free one */
-	IPMI_FREE_TIMEOUT_MS = 2000  /* wait for the answer to Close Session after ipmi_bmc_free() */
+	IPMI_FREE_TIMEOUT_MS = 2000    /* wait for the answer to Close Session after ipmi_bmc_free() */
 };
 
 /* How a message is wrapped: IPMI 1.5 without session (13.6), RMCP+ set-up (13.17-13.23), inside an RMCP+

@@ -258,16 +258,16 @@ static void test_warns(void **state)
 	static const struct {
 		const char *config, *warning;
 	} cases[] = {
-	    {"",					     "t.conf: there is no machine section"              },
-	    {"machine a { }",				"t.conf:1: machine \"a\" has neither bmc nor nic"  },
+	    {"", "t.conf: there is no machine section"},
+	    {"machine a { }", "t.conf:1: machine \"a\" has neither bmc nor nic"},
 	    {"machine a {\n nic e { }\n}",
-	     "t.conf:2: machine \"a\", nic \"e\": no mac here and none in ethers(5)"                            },
-	    {CREDENTIALS,				    "t.conf:1: credentials \"ops\" are not used"       },
-	    {"credentials c { }",                            "t.conf:1: credentials \"c\" have no password-file"},
-	    {"credentials c {\n cipher-suites = { 3, 0 } }", "t.conf:2: cipher suite 0 authenticates nobody"    },
-	    {"group g { }",				  "t.conf:1: group \"g\" has no members"             },
-	    {"agent { ethers = broken }",                    "broken:1: ignored: not of the form"               },
-	    {"machine \"a[1-1000]\" { }",                    "and 900 more warnings"                            },
+	     "t.conf:2: machine \"a\", nic \"e\": no mac here and none in ethers(5)"},
+	    {CREDENTIALS, "t.conf:1: credentials \"ops\" are not used"},
+	    {"credentials c { }", "t.conf:1: credentials \"c\" have no password-file"},
+	    {"credentials c {\n cipher-suites = { 3, 0 } }", "t.conf:2: cipher suite 0 authenticates nobody"},
+	    {"group g { }", "t.conf:1: group \"g\" has no members"},
+	    {"agent { ethers = broken }", "broken:1: ignored: not of the form"},
+	    {"machine \"a[1-1000]\" { }", "and 900 more warnings"},
 	};
 
 	(void)state;

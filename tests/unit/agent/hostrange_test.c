@@ -40,22 +40,22 @@ static void test_expands(void **state)
 	static const struct {
 		const char *text, *names;
 	} cases[] = {
-	    {"nas1",		     "nas1"				     },
-	    {"lab[1-3]",                 "lab1 lab2 lab3"                           },
-	    {"lab[08-11]",               "lab08 lab09 lab10 lab11"                  },
-	    {"lab[098-101]",             "lab098 lab099 lab100 lab101"              },
-	    {"a[1,3,5-7]",               "a1 a3 a5 a6 a7"                           },
-	    {"a[01,3]",                  "a01 a3"				   },
-	    {"r[1-2]n[01-03]",           "r1n01 r1n02 r1n03 r2n01 r2n02 r2n03"      },
+	    {"nas1", "nas1"},
+	    {"lab[1-3]", "lab1 lab2 lab3"},
+	    {"lab[08-11]", "lab08 lab09 lab10 lab11"},
+	    {"lab[098-101]", "lab098 lab099 lab100 lab101"},
+	    {"a[1,3,5-7]", "a1 a3 a5 a6 a7"},
+	    {"a[01,3]", "a01 a3"},
+	    {"r[1-2]n[01-03]", "r1n01 r1n02 r1n03 r2n01 r2n02 r2n03"},
 	    {"lab[1-2]-bmc.example.org", "lab1-bmc.example.org lab2-bmc.example.org"},
-	    {"[1-2]",                    "1 2"				      },
-	    {"a[7]",		     "a7"				       },
-	    {"a[0]",		     "a0"				       },
-	    {"a[00-01]",                 "a00 a01"				  },
-	    {"qemu+ssh://[fe80::1]/x",   "qemu+ssh://[fe80::1]/x"                   },
-	    {"[fe80::[1-2]]",            "[fe80::1] [fe80::2]"                      },
-	    {"rack [A]",                 "rack [A]"                                 },
-	    {"",			 ""					 },
+	    {"[1-2]", "1 2"},
+	    {"a[7]", "a7"},
+	    {"a[0]", "a0"},
+	    {"a[00-01]", "a00 a01"},
+	    {"qemu+ssh://[fe80::1]/x", "qemu+ssh://[fe80::1]/x"},
+	    {"[fe80::[1-2]]", "[fe80::1] [fe80::2]"},
+	    {"rack [A]", "rack [A]"},
+	    {"", ""},
 	};
 
 	(void)state;
@@ -74,18 +74,18 @@ static void test_refuses(void **state)
 		int code;
 		const char *reason;
 	} cases[] = {
-	    {"lab[]",		       -EINVAL, "number is missing"    },
-	    {"lab[1-]",                     -EINVAL, "number is missing"    },
-	    {"lab[-3]",                     -EINVAL, "number is missing"    },
-	    {"lab[1,]",                     -EINVAL, "number is missing"    },
-	    {"lab[1,,2]",                   -EINVAL, "number is missing"    },
-	    {"lab[16-01]",                  -EINVAL, "backwards"            },
-	    {"lab[1-016]",                  -EINVAL, "same number of digits"},
-	    {"lab[1-2-3]",                  -EINVAL, "[1,3,5-7]"            },
-	    {"lab[1-3",                     -EINVAL, "] is missing"         },
-	    {"lab[1-1000000]",              -ERANGE, "more than"            },
-	    {"r[1-1000]n[1-1000]",          -ERANGE, "more than"            },
-	    {"lab[1-99999999999999999999]", -EINVAL, "digits"               },
+	    {"lab[]", -EINVAL, "number is missing"},
+	    {"lab[1-]", -EINVAL, "number is missing"},
+	    {"lab[-3]", -EINVAL, "number is missing"},
+	    {"lab[1,]", -EINVAL, "number is missing"},
+	    {"lab[1,,2]", -EINVAL, "number is missing"},
+	    {"lab[16-01]", -EINVAL, "backwards"},
+	    {"lab[1-016]", -EINVAL, "same number of digits"},
+	    {"lab[1-2-3]", -EINVAL, "[1,3,5-7]"},
+	    {"lab[1-3", -EINVAL, "] is missing"},
+	    {"lab[1-1000000]", -ERANGE, "more than"},
+	    {"r[1-1000]n[1-1000]", -ERANGE, "more than"},
+	    {"lab[1-99999999999999999999]", -EINVAL, "digits"},
 	};
 
 	(void)state;

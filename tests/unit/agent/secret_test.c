@@ -41,12 +41,12 @@ static void test_reads_first_line(void **state)
 	static const struct {
 		const char *contents, *secret;
 	} cases[] = {
-	    {"geheim",                 "geheim"              },
-	    {"geheim\n",               "geheim"              },
-	    {"geheim\r\n",             "geheim"              },
-	    {"geheim\nsecond\n",       "geheim"              },
+	    {"geheim", "geheim"},
+	    {"geheim\n", "geheim"},
+	    {"geheim\r\n", "geheim"},
+	    {"geheim\nsecond\n", "geheim"},
 	    {"12345678901234567890\n", "12345678901234567890"},
-	    {" with space ",           " with space "        },
+	    {" with space ", " with space "},
 	};
 
 	(void)state;
@@ -70,14 +70,8 @@ static void test_reads_modes(void **state)
 	static const struct {
 		mode_t mode;
 		const char *remedy;
-	} bad[] = {
-	    {0644, "chmod 0640"},
-            {0604, "chmod 0600"},
-            {0660, "chmod 0640"},
-	    {0700, "chmod 0600"},
-            {0601, "chmod 0600"},
-            {0620, "chmod 0600"}
-        };
+	} bad[] = {{0644, "chmod 0640"}, {0604, "chmod 0600"}, {0660, "chmod 0640"},
+		   {0700, "chmod 0600"}, {0601, "chmod 0600"}, {0620, "chmod 0600"}};
 	struct pm_secret secret;
 	struct pm_error error;
 
@@ -125,10 +119,10 @@ static void test_refuses_contents(void **state)
 		size_t length;
 		const char *reason;
 	} cases[] = {
-	    {"",			0,  "empty"    },
-	    {"\nsecret\n",              8,  "empty"    },
-	    {"\r\n",                    2,  "empty"    },
-	    {"a\0b\n",                  4,  "NUL"      },
+	    {"", 0, "empty"},
+	    {"\nsecret\n", 8, "empty"},
+	    {"\r\n", 2, "empty"},
+	    {"a\0b\n", 4, "NUL"},
 	    {"123456789012345678901\n", 22, "21 octets"},
 	};
 	char long_line[400];

@@ -153,19 +153,10 @@ static void damaged_ipv4_does_not_count(void **state)
 		size_t offset;
 		char value;
 	} damages[] = {
-	    {14, 0x65       },
-            {14, 0x44       },
-            {14, 0x4f       },
-            {17, 0x7c       },
-            {17, 0x1f       },
-	    {16, 0x7f       }, /* version, lengths */
-	    {20, 0x60       },
-            {21, 0x01       }, /* fragments */
-	    {23, IPPROTO_TCP},
-            {39, 0x6f       },
-            {39, 0x6d       },
-            {39, 0x00       },
-            {42, 0x00       }, /* UDP length, sync */
+	    {14, 0x65},        {14, 0x44}, {14, 0x4f}, {17, 0x7c}, {17, 0x1f},
+	    {16, 0x7f},                                                        /* version, lengths */
+	    {20, 0x60},        {21, 0x01},                                     /* fragments */
+	    {23, IPPROTO_TCP}, {39, 0x6f}, {39, 0x6d}, {39, 0x00}, {42, 0x00}, /* UDP length, sync */
 	};
 
 	(void)state;

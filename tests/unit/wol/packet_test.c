@@ -19,10 +19,7 @@
 
 static struct wol_target target_with(const char *secureon, size_t length)
 {
-	struct wol_target target = {
-	    .mac = {0x02, 0x1a, 0x4b, 0x00, 0xfe, 0x99},
-              .secureon_length = length
-        };
+	struct wol_target target = {.mac = {0x02, 0x1a, 0x4b, 0x00, 0xfe, 0x99}, .secureon_length = length};
 
 	memcpy(target.secureon, secureon, length);
 	return target;
