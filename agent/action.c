@@ -123,47 +123,74 @@ static enum pm_result result_of(enum ipmi_result result)
 
 static void send_request(struct pm_job *job);
 
+/* IPMI 2.0, table 5-2: with C0h nothing was done; with C3h and CEh it may have been, only the answer is missing. */
+static bool was_not_done(const struct ipmi_reply *reply)
+{
+	return reply->result == IPMI_UNREACHABLE ||
+	       (reply->result == IPMI_REJECTED && reply->completion_code == 0xc0);
+}
+
+static bool may_have_been_done(const struct ipmi_reply *reply)
+{
+	return reply->result == IPMI_TIMEOUT || reply->result == IPMI_CANCELLED ||
+	       (reply->result == IPMI_REJECTED &&
+		(reply->completion_code == 0xc3 || reply->completion_code == 0xce));
+}
+
 static bool worth_retrying(const struct pm_job *job, const struct ipmi_reply *reply)
 {
-	bool busy = reply->result == IPMI_REJECTED &&
-		    (reply->completion_code == 0xc0 || reply->completion_code == 0xc3);
-	bool lost = reply->result == IPMI_TIMEOUT || reply->result == IPMI_UNREACHABLE ||
-		    reply->result == IPMI_CANCELLED || reply->result == IPMI_SESSIONS_EXHAUSTED;
+	bool harmless = was_not_done(reply) || reply->result == IPMI_SESSIONS_EXHAUSTED;
 
-	if (job->steps[job->step].momentary && reply->result != IPMI_UNREACHABLE && !busy)
-		return false; /* it may have been sent: never twice */
-	return (busy || lost) && job->tries < TRIES_MAX;
+	if (!job->steps[job->step].momentary)
+		harmless |= may_have_been_done(reply);
+	return harmless && job->tries < TRIES_MAX;
+}
+
+/* What the BMC reports now, as the poll would have found it. */
+static void note_report(struct pm_machine *machine, bool boot, const struct ipmi_reply *reply)
+{
+	if (!boot) {
+		pm_state_chassis(machine, reply);
+	} else if (machine->bmc) {
+		machine->bmc->boot = reply->boot;
+		machine->bmc->boot_known = true;
+	}
+}
+
+static bool setting_holds(const struct ipmi_request *wish, const struct ipmi_reply *reply)
+{
+	switch (wish->command) {
+	case IPMI_SET_POWER_RESTORE_POLICY:
+		return reply->chassis.restore_policy == wish->restore_policy;
+	case IPMI_SET_BOOT_FLAGS:
+		return reply->boot.device == wish->boot.device &&
+		       reply->boot.persistent == wish->boot.persistent && reply->boot.efi == wish->boot.efi;
+	default:
+		return reply->chassis.identify == wish->identify.mode ||
+		       reply->chassis.identify == IPMI_IDENTIFY_UNKNOWN;
+	}
 }
 
 static void on_verified(const struct ipmi_reply *reply, void *data)
 {
 	struct pm_job *job = data;
 	const struct ipmi_request *wish = &job->request.setting;
-	bool holds = true, told = true;
+	bool untold =
+	    wish->command == IPMI_CHASSIS_IDENTIFY && reply->chassis.identify == IPMI_IDENTIFY_UNKNOWN;
 
 	if (!job->op)
 		return;
 	job->op = NULL;
-	pm_poll_details_soon(job->request.machine);
-	pm_poll_now(job->request.machine);
 	if (reply->result != IPMI_OK) {
 		step_failed(job, result_of(reply->result), reply->text);
 		return;
 	}
-	if (wish->command == IPMI_SET_POWER_RESTORE_POLICY) {
-		holds = reply->chassis.restore_policy == wish->restore_policy;
-	} else if (wish->command == IPMI_SET_BOOT_FLAGS) {
-		holds = reply->boot.device == wish->boot.device &&
-			reply->boot.persistent == wish->boot.persistent && reply->boot.efi == wish->boot.efi;
-	} else {
-		told = reply->chassis.identify != IPMI_IDENTIFY_UNKNOWN;
-		holds = !told || reply->chassis.identify == wish->identify.mode;
-	}
-	if (!holds)
+	note_report(job->request.machine, wish->command == IPMI_SET_BOOT_FLAGS, reply);
+	if (!setting_holds(wish, reply))
 		step_failed(job, PM_RESULT_REJECTED, "the BMC accepted, but does not report what was set");
 	else
-		step_done(job, told ? "set, and read back from the BMC"
-				    : "accepted by the BMC, which does not report it");
+		step_done(job, untold ? "accepted by the BMC, which does not report it"
+				      : "set, and read back from the BMC");
 }
 
 static void verify_setting(struct pm_job *job)
@@ -201,13 +228,12 @@ static void accepted(struct pm_job *job)
 
 static void request_failed(struct pm_job *job, const struct ipmi_reply *reply)
 {
-	bool unclear = reply->result == IPMI_TIMEOUT || reply->result == IPMI_CANCELLED;
 	char text[400];
 
-	if (current(job)->momentary && unclear) {
+	if (current(job)->momentary && may_have_been_done(reply)) {
 		snprintf(text, sizeof(text),
 			 "%s; it may have been done and is not sent twice: look at the machine", reply->text);
-		step_failed(job, reply->result == IPMI_TIMEOUT ? PM_RESULT_TIMEOUT : PM_RESULT_INTERRUPTED,
+		step_failed(job, reply->result == IPMI_CANCELLED ? PM_RESULT_INTERRUPTED : PM_RESULT_TIMEOUT,
 			    text);
 	} else {
 		step_failed(job, result_of(reply->result), reply->text);
@@ -368,7 +394,6 @@ static void burst_done(struct pm_job *job, struct pm_nic *nic, const struct wol_
 	char text[256];
 	uint64_t pause_ms = (uint64_t)BURST_PAUSE_MS << (job->bursts < 4 ? job->bursts - 1 : 3);
 
-	job->burst = NULL;
 	if (report->result != WOL_OK)
 		snprintf(job->trouble, sizeof(job->trouble), "%s", report->text);
 	if (report->result == WOL_FAILED && !job->acted) {
@@ -418,19 +443,13 @@ static void packet_seen(struct pm_job *job, struct pm_nic *nic, const struct wol
 	tell_wake(job, nic, true, text);
 }
 
-static void on_wol(const struct wol_report *report, void *data)
+static void nic_gone(struct pm_job *job)
 {
-	struct pm_job *job = data;
-	struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
+	step_failed(job, PM_RESULT_NOT_CONFIGURED, "the NIC is no longer configured");
+}
 
-	if (!nic)
-		return;
-	if (report->event == WOL_EVENT_DONE) { /* a burst that is cut short has not reported all it did */
-		nic->wake_sent += report->sent - job->burst_sent;
-		nic->wake_seen += report->seen - job->burst_seen;
-	}
-	if (!job->burst)
-		return; /* cancelled by stop_step() */
+static void burst_event(struct pm_job *job, struct pm_nic *nic, const struct wol_report *report)
+{
 	if (report->event == WOL_EVENT_SENT)
 		packet_sent(job, nic, report);
 	else if (report->event == WOL_EVENT_SEEN)
@@ -439,13 +458,37 @@ static void on_wol(const struct wol_report *report, void *data)
 		burst_done(job, nic, report);
 }
 
+static void on_wol(const struct wol_report *report, void *data)
+{
+	struct pm_job *job = data;
+	struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
+	bool done = report->event == WOL_EVENT_DONE;
+	bool cancelled = !job->burst; /* by stop_step() */
+
+	if (done)
+		job->burst = NULL;
+	if (nic && done) { /* a burst that is cut short has not reported all it did */
+		nic->wake_sent += report->sent - job->burst_sent;
+		nic->wake_seen += report->seen - job->burst_seen;
+	}
+	if (!cancelled && nic)
+		burst_event(job, nic, report);
+	else if (!cancelled && done)
+		nic_gone(job);
+}
+
 static void send_burst(struct pm_job *job)
 {
 	const struct pm_machine *machine = job->request.machine;
 	struct pm_nic *nic = pm_plan_nic(machine, job->request.nic);
-	struct wol_target target = {.method = nic->wol == PM_WOL_UDP ? WOL_UDP : WOL_ETHERNET,
-				    .port = nic->port};
+	struct wol_target target = {0};
 
+	if (!nic) {
+		nic_gone(job);
+		return;
+	}
+	target.method = nic->wol == PM_WOL_UDP ? WOL_UDP : WOL_ETHERNET;
+	target.port = nic->port;
 	memcpy(target.mac, nic->config->mac, sizeof(target.mac));
 	snprintf(target.interface, sizeof(target.interface), "%s", nic->interface);
 	snprintf(target.address, sizeof(target.address), "%s",
@@ -491,12 +534,10 @@ static void on_timer(void *data)
 	if (step->kind == PM_STEP_WAKE) {
 		struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
 
-		if (!nic)
-			step_failed(job, PM_RESULT_NOT_CONFIGURED, "the NIC is no longer configured");
-		else if (late)
+		if (nic && late)
 			wake_timed_out(job, nic);
 		else
-			send_burst(job);
+			send_burst(job); /* says so when the NIC has gone */
 	} else if (!job->request.machine->bmc) {
 		step_failed(job, PM_RESULT_NOT_CONFIGURED, "the BMC is no longer configured");
 	} else if (late) {
@@ -575,12 +616,13 @@ static void confirm(struct pm_job *job)
 	}
 }
 
-void pm_action_observed(struct pm_job *job)
+void pm_action_observed(struct pm_job *job, enum pm_state_source asked)
 {
 	const char *note;
 
 	if (job->confirming) {
-		confirm(job);
+		if (asked == PM_SOURCE_BMC || !job->request.machine->bmc)
+			confirm(job);
 	} else if (current(job)->kind == PM_STEP_WAKE) {
 		struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
 

@@ -138,6 +138,8 @@ static void reload_now(void *data)
 	struct daemon *daemon = data;
 	struct pm_inventory *inventory;
 
+	if (daemon->agent.stopping)
+		return;
 	tell_service_manager("RELOADING=1");
 	inventory = load(&daemon->agent);
 	if (inventory)
@@ -238,7 +240,6 @@ static void abandon(void *data)
 	struct daemon *daemon = data;
 
 	pm_log(LOG_WARNING, "name look-ups still hang in the resolver: left to themselves");
-	pm_agentx_stop();
 	pm_notify_free(&daemon->agent);
 	daemon->abandoned = true;
 	uv_stop(&daemon->loop);
@@ -268,6 +269,7 @@ static void stop(struct daemon *daemon)
 	pm_jobs_stop(agent);
 	pm_fleet_stop(agent);
 	pm_flush(agent);
+	pm_agentx_stop(); /* what it serves is about to go */
 	daemon->closing = 3;
 	daemon->stop_timer = pm_timer_new(&daemon->loop, abandon, daemon);
 	pm_timer_start(daemon->stop_timer, STOP_MS);

@@ -269,21 +269,34 @@ static void take_bmc(struct change *change)
 	machine->bmc->ipmi = change->ipmi;
 }
 
+static bool same_probe(const struct pm_probe_config *a, const struct pm_probe_config *b)
+{
+	if (!a || !b)
+		return !a && !b;
+	return a->method == b->method && a->port == b->port && strcmp(a->address, b->address) == 0;
+}
+
 static void take(struct change *change)
 {
 	struct pm_machine *machine = change->machine;
+	bool other_bmc = !change->is_new && (change->ipmi || (machine->bmc && !change->config->bmc));
+	bool other_probe = !change->is_new && !same_probe(machine->config->probe, change->config->probe);
 
-	if (!change->is_new)
-		pm_poll_stop(
-		    machine); /* what is asked, and how often, may be another; it starts again below */
+	if (!change->is_new) /* what is asked, and how often, may be another; it starts again below */
+		pm_poll_stop(machine);
 	take_bmc(change);
 	free(machine->nics);
 	machine->nics = change->nics;
 	machine->nic_count = change->config->nic_count;
 	machine->config = change->config;
 	machine->configured = true;
-	if (!change->config->probe)
+	if (other_probe) {
 		machine->os_reachable = PM_OS_UNKNOWN;
+		machine->probe_misses = 0;
+		machine->probe_trouble[0] = '\0';
+	}
+	if (other_bmc || other_probe)
+		pm_state_sources_changed(machine);
 }
 
 static void settle(struct pm_agent *agent, struct pm_machine *machine)

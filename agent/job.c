@@ -184,13 +184,49 @@ int pm_job_journal(struct pm_job *job, struct pm_error *err)
 	return error;
 }
 
+static enum pm_job_state final_state(enum pm_result result)
+{
+	switch (result) {
+	case PM_RESULT_OK:
+	case PM_RESULT_ALREADY_IN_STATE:
+		return PM_JOB_SUCCEEDED;
+	case PM_RESULT_TIMEOUT:
+		return PM_JOB_TIMED_OUT;
+	case PM_RESULT_ABORTED:
+		return PM_JOB_ABORTED;
+	case PM_RESULT_INTERRUPTED:
+		return PM_JOB_INTERRUPTED;
+	default:
+		return PM_JOB_FAILED;
+	}
+}
+
+/*
+ * Without its end in the journal a job would be taken up again after a restart. It is written with the next flush, many
+ * ends in one commit, before any notification tells it; and as long as it cannot be written, with every later one.
+ */
+static void journal_end(struct pm_agent *agent, int64_t id, enum pm_result result, const char *text)
+{
+	struct pm_job_end *end = calloc(1, sizeof(*end));
+
+	if (!end) {
+		pm_log(LOG_ERR, "no memory to write the end of job set-%lld", (long long)id);
+		return;
+	}
+	end->id = id;
+	end->end_ms = pm_time_ms();
+	end->state = final_state(result);
+	end->result = result;
+	pm_text_format(end->text, sizeof(end->text), "%s", text);
+	end->next = agent->job_ends;
+	agent->job_ends = end;
+	pm_flush_soon(agent);
+}
+
 void pm_job_cancel(struct pm_job *job)
 {
-	struct pm_error err = {""};
-
-	if (job->id && pm_store_job_delete(job->agent->store, job->id, &err) < 0)
-		pm_log(LOG_ERR, "%s: a job that was taken back is still in the journal: %s",
-		       job->request.machine->config->name, err.text);
+	if (job->id && pm_store_job_delete(job->agent->store, job->id, NULL) < 0)
+		journal_end(job->agent, job->id, PM_RESULT_ABORTED, "taken back before it began");
 	free_job(job);
 }
 
@@ -260,30 +296,13 @@ void pm_job_release(struct pm_job *job)
 	pm_jobs_pump(job->agent);
 }
 
-void pm_job_observed(struct pm_machine *machine)
+void pm_job_observed(struct pm_machine *machine, enum pm_state_source asked)
 {
 	if (machine->job && list_of(machine->job) == &machine->agent->jobs_running)
-		pm_action_observed(machine->job);
+		pm_action_observed(machine->job, asked);
 }
 
 /* --- end -------------------------------------------------------------------------------------- */
-
-static enum pm_job_state final_state(enum pm_result result)
-{
-	switch (result) {
-	case PM_RESULT_OK:
-	case PM_RESULT_ALREADY_IN_STATE:
-		return PM_JOB_SUCCEEDED;
-	case PM_RESULT_TIMEOUT:
-		return PM_JOB_TIMED_OUT;
-	case PM_RESULT_ABORTED:
-		return PM_JOB_ABORTED;
-	case PM_RESULT_INTERRUPTED:
-		return PM_JOB_INTERRUPTED;
-	default:
-		return PM_JOB_FAILED;
-	}
-}
 
 void pm_job_ends_free(struct pm_agent *agent)
 {
@@ -293,28 +312,6 @@ void pm_job_ends_free(struct pm_agent *agent)
 		agent->job_ends = end->next;
 		free(end);
 	}
-}
-
-/*
- * Without its end in the journal a job would be taken up again after a restart. It is written with the next flush, many
- * ends in one commit, before any notification tells it; and as long as it cannot be written, with every later one.
- */
-static void journal_end(struct pm_agent *agent, int64_t id, enum pm_result result, const char *text)
-{
-	struct pm_job_end *end = calloc(1, sizeof(*end));
-
-	if (!end) {
-		pm_log(LOG_ERR, "no memory to write the end of job set-%lld", (long long)id);
-		return;
-	}
-	end->id = id;
-	end->end_ms = pm_time_ms();
-	end->state = final_state(result);
-	end->result = result;
-	pm_text_format(end->text, sizeof(end->text), "%s", text);
-	end->next = agent->job_ends;
-	agent->job_ends = end;
-	pm_flush_soon(agent);
 }
 
 static void tell_end(struct pm_job *job, enum pm_result result, const char *text)

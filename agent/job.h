@@ -40,8 +40,8 @@ int pm_job_journal(struct pm_job *job, struct pm_error *err);
 void pm_job_release(struct pm_job *job);
 void pm_job_cancel(struct pm_job *job);
 
-/* There is a new answer about this machine's state. */
-void pm_job_observed(struct pm_machine *machine);
+/* This source of the machine's state has answered, or has not answered in time. */
+void pm_job_observed(struct pm_machine *machine, enum pm_state_source asked);
 
 /* Ends the machine's job, if any, as aborted. */
 void pm_job_abort(struct pm_machine *machine, const char *why);

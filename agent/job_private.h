@@ -35,8 +35,8 @@ struct pm_job {
 /* Begins the first step. */
 void pm_action_start(struct pm_job *job);
 
-/* Takes a new observation of the machine into account. */
-void pm_action_observed(struct pm_job *job);
+/* A source of the machine's state has answered, or not in time. */
+void pm_action_observed(struct pm_job *job, enum pm_state_source asked);
 
 /* Ends what is under way, without a result. */
 void pm_action_stop(struct pm_job *job);

@@ -185,9 +185,3 @@ void pm_poll_fast(struct pm_machine *machine, bool fast)
 		pm_poll_now(machine);
 	machine->fast = fast;
 }
-
-void pm_poll_details_soon(struct pm_machine *machine)
-{
-	if (machine->bmc)
-		machine->bmc->detail_due_ms = 0;
-}

@@ -17,7 +17,4 @@ void pm_poll_fast(struct pm_machine *machine, bool fast);
 /* Asks now, instead of when it would be due. */
 void pm_poll_now(struct pm_machine *machine);
 
-/* What seldom changes (boot flags, power-on hours) is read again with the next poll. */
-void pm_poll_details_soon(struct pm_machine *machine);
-
 #endif

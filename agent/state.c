@@ -89,11 +89,12 @@ static void changed(struct pm_machine *machine, enum pm_power_state old)
 	tell_change(machine, untold ? known : old, known || machine->looked);
 }
 
-static void observe(struct pm_machine *machine, enum pm_power_state state, enum pm_state_source source)
+static void observe(struct pm_machine *machine, enum pm_power_state state, enum pm_state_source source,
+		    bool fresh)
 {
 	enum pm_power_state old = machine->observed;
 
-	if (state != PM_POWER_UNKNOWN) {
+	if (fresh) {
 		machine->observed_ms = pm_time_ms();
 		machine->observed_loop_ms = uv_now(machine->agent->loop);
 	}
@@ -108,15 +109,34 @@ static void observe(struct pm_machine *machine, enum pm_power_state state, enum 
 	machine->looked = true;
 }
 
-/* Which of the sources that hold says what: the BMC first, then a probe that answers. */
-static void derive(struct pm_machine *machine)
+/*
+ * Which of the sources that hold says what: the BMC first, then a probe that answers. heard is who has just told
+ * something; what the others told before still holds, but is not new.
+ */
+static void derive(struct pm_machine *machine, enum pm_state_source heard)
 {
-	if (machine->bmc && machine->bmc->status == PM_BMC_OK && machine->bmc->chassis_known)
-		observe(machine, machine->bmc->chassis.power_on ? PM_POWER_ON : PM_POWER_OFF, PM_SOURCE_BMC);
+	const struct pm_bmc *bmc = machine->bmc;
+
+	if (bmc && bmc->status == PM_BMC_OK && bmc->chassis_known)
+		observe(machine, bmc->chassis.power_on ? PM_POWER_ON : PM_POWER_OFF, PM_SOURCE_BMC,
+			heard == PM_SOURCE_BMC);
 	else if (machine->os_reachable == PM_OS_YES)
-		observe(machine, PM_POWER_ON, PM_SOURCE_PROBE);
+		observe(machine, PM_POWER_ON, PM_SOURCE_PROBE, heard == PM_SOURCE_PROBE);
 	else
-		observe(machine, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
+		observe(machine, PM_POWER_UNKNOWN, PM_SOURCE_NONE, false);
+}
+
+void pm_state_sources_changed(struct pm_machine *machine)
+{
+	if (machine->config->bmc ||
+	    machine->config->probe) { /* as after a start: the next answer tells what has changed */
+		count_change(machine, PM_POWER_UNKNOWN);
+		machine->source = PM_SOURCE_NONE;
+		machine->looked = false;
+		machine->unknown_untold = machine->last_known != 0;
+	} else {
+		derive(machine, PM_SOURCE_NONE);
+	}
 }
 
 /* --- the BMC ---------------------------------------------------------------------------------- */
@@ -203,12 +223,14 @@ static void bmc_missed(struct pm_machine *machine, const struct ipmi_reply *repl
 
 void pm_state_chassis(struct pm_machine *machine, const struct ipmi_reply *reply)
 {
-	if (reply->result == IPMI_OK)
+	bool answered = reply->result == IPMI_OK;
+
+	if (answered)
 		bmc_answered(machine, reply);
 	else
 		bmc_missed(machine, reply);
-	derive(machine);
-	pm_job_observed(machine);
+	derive(machine, answered ? PM_SOURCE_BMC : PM_SOURCE_NONE);
+	pm_job_observed(machine, PM_SOURCE_BMC);
 }
 
 /* --- the probe -------------------------------------------------------------------------------- */
@@ -239,8 +261,8 @@ void pm_state_probe(struct pm_machine *machine, enum pm_probe_result result, con
 			     machine->os_reachable == PM_OS_YES  ? "answers its probe"
 			     : machine->os_reachable == PM_OS_NO ? "no longer answers its probe"
 								 : "can not be probed");
-	derive(machine);
-	pm_job_observed(machine);
+	derive(machine, result == PM_PROBE_UP ? PM_SOURCE_PROBE : PM_SOURCE_NONE);
+	pm_job_observed(machine, PM_SOURCE_PROBE);
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */

@@ -287,6 +287,12 @@ static int test(struct pm_row_set *set, struct pm_error *err)
 		want_identify(&request, identify->integer);
 	else
 		want_boot(&request, set, machine->bmc);
+	if (boot && !machine->bmc->boot_known && !set->values[BOOT_DEVICE]) {
+		pm_fail(err, EAGAIN,
+			"the BMC of %s has not told its boot device: set it together with the rest",
+			machine->config->name);
+		return SNMP_ERR_INCONSISTENTVALUE;
+	}
 	return pm_change_begin(set, &owner, NULL, 0, &request, err);
 }
 
@@ -300,6 +306,8 @@ const struct pm_table pm_bmc_table = {.name = "pmBmcTable",
 				      .get = get,
 				      .missing = missing,
 				      .test = test,
+				      .begin = pm_change_begin_all,
+				      .end = pm_change_end_all,
 				      .apply = pm_change_apply,
 				      .commit = pm_change_commit,
 				      .undo = pm_change_undo};

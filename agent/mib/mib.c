@@ -100,7 +100,7 @@ struct change {
 int pm_change_truth(const struct pm_value *value, char *out, struct pm_error *err)
 {
 	(void)err;
-	strcpy(out, value->integer == PM_TRUE ? "1" : "0");
+	snprintf(out, PM_SETTING_TEXT_MAX, "%d", value->integer == PM_TRUE);
 	return 0;
 }
 
@@ -168,21 +168,25 @@ static int store_settings(struct change *change, struct pm_error *err)
 	return error;
 }
 
+int pm_change_begin_all(struct pm_error *err)
+{
+	return pm_store_begin(pm_mib_agent->store, err);
+}
+
+int pm_change_end_all(bool good, struct pm_error *err)
+{
+	if (good)
+		return pm_store_commit(pm_mib_agent->store, err);
+	pm_store_rollback(pm_mib_agent->store);
+	return 0;
+}
+
 /* Whatever the store's trouble is, the answer is commitFailed: nothing is done. */
 int pm_change_apply(struct pm_row_set *set, struct pm_error *err)
 {
 	struct change *change = set->work;
-	struct pm_store *store = change->owner.agent->store;
 
-	if (change->setting_count == 0 && !change->job)
-		return SNMP_ERR_NOERROR;
-	if (pm_store_begin(store, err) < 0)
-		return SNMP_ERR_COMMITFAILED;
-	if (store_settings(change, err) < 0) {
-		pm_store_rollback(store);
-		return SNMP_ERR_COMMITFAILED;
-	}
-	if (pm_store_commit(store, err) < 0)
+	if (store_settings(change, err) < 0)
 		return SNMP_ERR_COMMITFAILED;
 	change->applied = true;
 	return SNMP_ERR_NOERROR;

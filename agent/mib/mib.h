@@ -36,8 +36,7 @@ void pm_mib_set_epoch(void);
 
 /*
  * The SET of a row whose columns are settings (kept in the store) or verbs (which start a job, at most one a SET).
- * table->test calls pm_change_begin() with a job request or NULL; the other three are the table's callbacks as they
- * are. What is plain is found by the table's setting map.
+ * table->test calls pm_change_begin() with a job request or NULL; the others are the table's callbacks as they are. What is plain is found by the table's setting map.
  */
 struct pm_change_map {
 	unsigned column;
@@ -49,6 +48,9 @@ struct pm_change_map {
 int pm_change_begin(struct pm_row_set *set, const struct pm_setting_owner *owner,
 		    const struct pm_change_map *map, size_t map_length, const struct pm_job_request *request,
 		    struct pm_error *err);
+/* One commit for all rows of a SET. */
+int pm_change_begin_all(struct pm_error *err);
+int pm_change_end_all(bool good, struct pm_error *err);
 int pm_change_apply(struct pm_row_set *set, struct pm_error *err);
 /* Returns after everything is in place; the table's own commit may look at what has changed. */
 void pm_change_commit(struct pm_row_set *set);

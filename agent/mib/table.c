@@ -363,24 +363,48 @@ static netsnmp_request_info *request_of(const struct set_transaction *transactio
 	return first;
 }
 
+static void refuse(struct set_transaction *transaction, const struct pm_row_set *set, int error,
+		   const char *why, netsnmp_agent_request_info *info)
+{
+	netsnmp_request_info *request = request_of(transaction, set);
+
+	log_refusal(request, transaction->table, error, why);
+	netsnmp_set_request_error(info, request, error);
+}
+
 typedef int (*row_step)(struct pm_row_set *set, struct pm_error *err);
 
-static void each_row(struct set_transaction *transaction, row_step step, netsnmp_agent_request_info *info)
+static bool each_row(struct set_transaction *transaction, row_step step, netsnmp_agent_request_info *info)
 {
 	struct pm_error err = {""};
 
 	for (size_t i = 0; i < transaction->row_count; i++) {
-		struct pm_row_set *set = &transaction->rows[i];
-		int error = step(set, &err);
+		int error = step(&transaction->rows[i], &err);
 
 		if (error) {
-			netsnmp_request_info *request = request_of(transaction, set);
-
-			log_refusal(request, transaction->table, error, err.text);
-			netsnmp_set_request_error(info, request, error);
-			return;
+			refuse(transaction, &transaction->rows[i], error, err.text, info);
+			return false;
 		}
 	}
+	return true;
+}
+
+static bool apply_rows(struct set_transaction *transaction, netsnmp_agent_request_info *info)
+{
+	const struct pm_table *table = transaction->table;
+	struct pm_error err = {""};
+	bool good;
+
+	if (table->begin && table->begin(&err) < 0) {
+		refuse(transaction, &transaction->rows[0], SNMP_ERR_COMMITFAILED, err.text, info);
+		return false;
+	}
+	good = each_row(transaction, table->apply, info);
+	if (table->end && table->end(good, &err) < 0) {
+		refuse(transaction, &transaction->rows[0], SNMP_ERR_COMMITFAILED, err.text, info);
+		return false;
+	}
+	return good;
 }
 
 static void rebind(struct set_transaction *transaction, netsnmp_request_info *requests)
@@ -405,8 +429,10 @@ static void later_phase(const struct pm_table *table, netsnmp_agent_request_info
 		each_row(transaction, table->test, info);
 		return;
 	case MODE_SET_ACTION:
-		each_row(transaction, table->apply, info);
-		return;
+		if (apply_rows(transaction, info))
+			return;
+		undo_rows(transaction); /* at once: nothing of it may outlive the refusal */
+		break;
 	case MODE_SET_COMMIT:
 		for (size_t i = 0; i < transaction->row_count; i++)
 			table->commit(&transaction->rows[i]);

@@ -119,6 +119,9 @@ struct pm_table {
 	int (*test)(struct pm_row_set *set, struct pm_error *err);
 	/* Makes it durable, reversibly. Returns SNMP_ERR_NOERROR, SNMP_ERR_COMMITFAILED or SNMP_ERR_RESOURCEUNAVAILABLE. */
 	int (*apply)(struct pm_row_set *set, struct pm_error *err);
+	/* Around the apply of all rows of one SET: good is false when one of them was refused. NULL: nothing to do. */
+	int (*begin)(struct pm_error *err);
+	int (*end)(bool good, struct pm_error *err);
 	void (*commit)(struct pm_row_set *set); /* makes it happen; cannot fail */
 	void (*undo)(
 	    struct pm_row_set *set); /* as if nothing had been asked; follows a refused test or apply too */
