@@ -17,6 +17,7 @@
 #define CYCLE_SETTLE_MS    8000  /* a cycle so short that no poll saw the machine off */
 #define BURST_PAUSE_MS     5000  /* after the first burst; twice as long after each further one */
 #define BURST_PAUSE_MAX_MS 30000
+#define CONFIRM_MARGIN_MS  1000
 #define BURSTS_UNSEEN_MAX  2
 
 static void begin_step(struct pm_job *job);
@@ -212,6 +213,7 @@ static void accepted(struct pm_job *job)
 	const struct pm_step *step = current(job);
 
 	job->acted = true;
+	job->acceptances++;
 	job->acted_ms = now(job);
 	job->tries = 0;
 	if (step->kind == PM_STEP_BMC_SETTING) {
@@ -294,8 +296,8 @@ static void control_timed_out(struct pm_job *job)
 			step_failed(job, PM_RESULT_TIMEOUT, "the BMC did not accept in time");
 		return;
 	}
-	snprintf(text, sizeof(text), "accepted by the BMC, but the machine is still %s after %u s",
-		 pm_power_state_name(machine->observed), current(job)->timeout_s);
+	snprintf(text, sizeof(text), "accepted by the BMC %u times, but the machine is still %s after %u s",
+		 job->acceptances, pm_power_state_name(machine->observed), current(job)->timeout_s);
 	step_failed(job, PM_RESULT_TIMEOUT, text);
 }
 
@@ -525,26 +527,31 @@ static void wake_timed_out(struct pm_job *job, struct pm_nic *nic)
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
+static void wake_timer(struct pm_job *job, bool late)
+{
+	struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
+
+	if (nic && late)
+		wake_timed_out(job, nic);
+	else
+		send_burst(job); /* says so when the NIC has gone */
+}
+
 static void on_timer(void *data)
 {
 	struct pm_job *job = data;
-	struct pm_step *step = current(job);
-	bool late = now(job) - job->begun_ms >= (uint64_t)step->timeout_s * 1000;
+	bool late = now(job) - job->begun_ms >= (uint64_t)current(job)->timeout_s * 1000;
 
-	if (step->kind == PM_STEP_WAKE) {
-		struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
-
-		if (nic && late)
-			wake_timed_out(job, nic);
-		else
-			send_burst(job); /* says so when the NIC has gone */
-	} else if (!job->request.machine->bmc) {
+	if (job->confirming)
+		begin_step(job);
+	else if (current(job)->kind == PM_STEP_WAKE)
+		wake_timer(job, late);
+	else if (!job->request.machine->bmc)
 		step_failed(job, PM_RESULT_NOT_CONFIGURED, "the BMC is no longer configured");
-	} else if (late) {
+	else if (late)
 		control_timed_out(job);
-	} else {
+	else
 		control_tick(job);
-	}
 }
 
 static void act(struct pm_job *job)
@@ -562,7 +569,7 @@ static void begin_step(struct pm_job *job)
 {
 	stop_step(job);
 	job->acted = job->left_goal = false;
-	job->tries = job->bursts = 0;
+	job->tries = job->bursts = job->acceptances = 0;
 	job->trouble[0] = '\0';
 	job->troubled = 0;
 	act(job);
@@ -577,6 +584,24 @@ static bool seems_fulfilled(const struct pm_job *job)
 	       job->request.origin != PM_ORIGIN_NIC_WAKE && job->request.machine->observed == last->goal;
 }
 
+/* What a machine that is off cannot do; a BMC may accept it all the same (IPMI 2.0, 28.3). */
+static bool seems_pointless(const struct pm_job *job)
+{
+	enum pm_command action = job->request.action;
+
+	return (action == PM_COMMAND_REBOOT || action == PM_COMMAND_RESET ||
+		action == PM_COMMAND_DIAGNOSTIC_INTERRUPT) &&
+	       job->request.machine->observed == PM_POWER_OFF;
+}
+
+/* How long the machine's own source may take to say whether it is so; on_timer() goes on without it then. */
+static uint64_t confirm_ms(const struct pm_machine *machine)
+{
+	return CONFIRM_MARGIN_MS + (machine->bmc             ? machine->config->bmc->timeout_ms
+				    : machine->config->probe ? machine->config->probe->timeout_ms
+							     : 0);
+}
+
 void pm_action_start(struct pm_job *job)
 {
 	job->timer = pm_timer_new(job->agent->loop, on_timer, job);
@@ -584,35 +609,35 @@ void pm_action_start(struct pm_job *job)
 		pm_job_finish(job, PM_RESULT_INTERNAL_ERROR, "no memory");
 		return;
 	}
-	if (job->request.action == PM_COMMAND_REBOOT && job->request.machine->observed == PM_POWER_OFF) {
-		pm_job_finish(job, PM_RESULT_REJECTED,
-			      "the machine is off: there is nothing to reboot, use powerOn");
-		return;
-	}
-	if (!seems_fulfilled(job)) {
+	if (!job->resumed && !seems_fulfilled(job) && !seems_pointless(job)) {
 		begin_step(job);
 		return;
 	}
 	job->confirming = true;
 	job->state = PM_JOB_VERIFYING;
 	job->begun_ms = now(job);
+	pm_timer_start(job->timer, confirm_ms(job->request.machine));
 	pm_poll_now(job->request.machine);
 }
 
+/* Without a fresh answer the command is sent anyway. */
 static void confirm(struct pm_job *job)
 {
 	const struct pm_machine *machine = job->request.machine;
+	bool fresh = machine->observed_loop_ms >= job->begun_ms;
 	char text[128];
 
-	if (!seems_fulfilled(job)) {
-		begin_step(job);
-	} else if (machine->observed_loop_ms >= job->begun_ms) {
+	if (fresh && seems_pointless(job)) {
+		snprintf(text, sizeof(text), "the machine is off: %s does nothing to it, use powerOn",
+			 pm_command_name(job->request.action));
+		pm_job_finish(job, PM_RESULT_REJECTED, text);
+	} else if (fresh && seems_fulfilled(job)) {
 		snprintf(text, sizeof(text), "%s already, observed just now by the %s",
 			 pm_power_state_name(machine->observed),
 			 machine->source == PM_SOURCE_BMC ? "BMC" : "probe");
 		pm_job_finish(job, PM_RESULT_ALREADY_IN_STATE, text);
 	} else {
-		begin_step(job); /* no fresh answer: the wish is sent anyway */
+		begin_step(job);
 	}
 }
 

@@ -139,6 +139,7 @@ struct pm_agent {
 	struct pm_job_list jobs_waiting, jobs_running;
 	uint32_t jobs_started, jobs_failed;
 	unsigned jobs_reserved;
+	bool jobs_held; /* none begins: they are being started, or machines are being removed */
 	struct pm_job_end *job_ends;
 
 	struct pm_timer *flush_timer;

@@ -239,7 +239,7 @@ static void abandon(void *data)
 {
 	struct daemon *daemon = data;
 
-	pm_log(LOG_WARNING, "name look-ups still hang in the resolver: left to themselves");
+	pm_log(LOG_WARNING, "name look-ups or captures still hang in their threads: left to themselves");
 	pm_notify_free(&daemon->agent);
 	daemon->abandoned = true;
 	uv_stop(&daemon->loop);
@@ -361,6 +361,10 @@ static void say_ready(const struct pm_agent *agent)
 static void run_loop(struct daemon *daemon)
 {
 	uv_run(&daemon->loop, UV_RUN_DEFAULT);
+	if (daemon->agent.job_ends)
+		pm_log(
+		    LOG_ERR,
+		    "the ends of jobs could not be written: they are taken up or reported again at the next start");
 	pm_job_ends_free(&daemon->agent);
 	pm_store_close(daemon->agent.store);
 	if (!daemon->abandoned && uv_loop_close(&daemon->loop) == UV_EBUSY)
@@ -383,6 +387,8 @@ enum pm_exit pm_daemon_run(const struct pm_daemon_options *options, bool *abando
 	daemon->agent.loop = &daemon->loop;
 	daemon->agent.config_path = options->config_path;
 	daemon->agent.started_ms = pm_time_ms();
+	daemon->agent.set_lock =
+	    (int32_t)pm_jitter(INT32_MAX); /* RFC 2579, TestAndIncr: the old value is not known */
 	daemon->agent.started_loop_ms = uv_now(&daemon->loop);
 	daemon->agent.reload = reload;
 	inventory = load(&daemon->agent);

@@ -10,10 +10,14 @@ struct pm_error {
 	char text[512]; /* one line, no newline, no secret; "" while nothing failed */
 };
 
+/* Writes the printf-style text into err, which may be NULL. */
+void pm_error_set(struct pm_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /*
- * Writes the printf-style text into err (which may be NULL) and returns -code, so that a function can end with
- * `return pm_fail(err, EINVAL, "...")`. code is a positive errno value.
+ * pm_fail(err, code, format, ...) does so and is -code, so that a function can end with
+ * `return pm_fail(err, EINVAL, "...")`. code is a positive errno value. A macro, so that compilers and analysers see
+ * that it is not 0.
  */
-int pm_fail(struct pm_error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+#define pm_fail(err, code, ...) (pm_error_set((err), __VA_ARGS__), -(code))
 
 #endif

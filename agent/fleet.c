@@ -370,7 +370,9 @@ static void switch_to(struct pm_agent *agent, struct pm_inventory *inventory, st
 		agent->machines[i]->configured = false;
 	for (size_t i = 0; i < inventory->machine_count; i++)
 		changes[i].machine->configured = true;
+	agent->jobs_held = true; /* jobs that end here must not start others, of machines that go next */
 	remove_gone(agent);
+	agent->jobs_held = false;
 	for (size_t i = 0; i < inventory->machine_count; i++) {
 		take(&changes[i]);
 		machines[i] = changes[i].machine;
@@ -411,6 +413,7 @@ int pm_fleet_apply(struct pm_agent *agent, struct pm_inventory *inventory, struc
 			pm_log(LOG_ERR, "no memory to poll machine %s", agent->machines[i]->config->name);
 	if (agent->rows_changed)
 		agent->rows_changed(agent);
+	pm_jobs_pump(agent);
 	return 0;
 }
 

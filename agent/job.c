@@ -62,6 +62,7 @@ static void free_job(struct pm_job *job)
 	if (job->request.machine->job == job)
 		job->request.machine->job = NULL;
 	pm_timer_free(job->timer);
+	free(job->end);
 	free(job);
 }
 
@@ -101,10 +102,16 @@ static bool same_setting(const struct ipmi_request *a, const struct ipmi_request
 	}
 }
 
-/* The same verb, whichever object it was SET by. */
-static bool same(const struct pm_job_request *a, const struct pm_job_request *b)
+/* The same verb, whichever object it was SET by, by the same way: powerOn may go by the BMC or by a NIC. */
+static bool same(const struct pm_job *job, const struct pm_job_request *request, const struct pm_step *first)
 {
-	return a->action == b->action && a->nic == b->nic && same_setting(&a->setting, &b->setting);
+	const struct pm_job_request *other = &job->request;
+
+	if (other->action != request->action || job->steps[0].kind != first->kind ||
+	    !same_setting(&other->setting, &request->setting))
+		return false;
+	return first->kind != PM_STEP_WAKE ||
+	       pm_plan_nic(request->machine, other->nic) == pm_plan_nic(request->machine, request->nic);
 }
 
 /* --- accept ----------------------------------------------------------------------------------- */
@@ -127,34 +134,42 @@ static int check_free(const struct pm_job_request *request, struct pm_error *err
 	return 0;
 }
 
-int pm_job_reserve(const struct pm_job_request *request, struct pm_job **out, struct pm_error *err)
+static struct pm_job *new_job(const struct pm_job_request *request, const struct pm_step *steps, int count)
 {
-	struct pm_machine *machine = request->machine;
-	struct pm_job *job;
-	int count;
+	struct pm_job *job = calloc(1, sizeof(*job));
 
-	*out = NULL;
-	if (machine->job && same(&machine->job->request, request))
-		return 0;
-	if ((count = check_free(request, err)) < 0)
-		return count;
-	job = calloc(1, sizeof(*job));
-	if (!job)
-		return pm_fail(err, ENOMEM, "no memory for a job");
-	count = pm_plan(machine, request->action, request->nic, request->origin == PM_ORIGIN_CHASSIS_CONTROL,
-			job->steps, err);
-	if (count < 0) {
+	if (!job || !(job->end = calloc(1, sizeof(*job->end)))) {
 		free(job);
-		return count;
+		return NULL;
 	}
-	job->agent = machine->agent;
+	job->agent = request->machine->agent;
 	job->request = *request;
+	memcpy(job->steps, steps, (size_t)count * sizeof(*steps));
 	job->step_count = count;
 	job->state = PM_JOB_NOT_READY;
 	job->agent->jobs_reserved++;
-	machine->job = job;
-	*out = job;
-	return 0;
+	request->machine->job = job;
+	return job;
+}
+
+int pm_job_reserve(const struct pm_job_request *request, struct pm_job **out, struct pm_error *err)
+{
+	struct pm_machine *machine = request->machine;
+	struct pm_step steps[PM_STEPS_MAX];
+	int count = pm_plan(machine, request->action, request->nic,
+			    request->origin == PM_ORIGIN_CHASSIS_CONTROL, steps, err);
+	int error;
+
+	*out = NULL;
+	if (count > 0 && machine->job && same(machine->job, request, steps))
+		return 0;
+	if (count < 0)
+		return count;
+	error = check_free(request, err);
+	if (error)
+		return error;
+	*out = new_job(request, steps, count);
+	return *out ? 0 : pm_fail(err, ENOMEM, "no memory for a job");
 }
 
 static struct pm_stored_job record(const struct pm_job *job)
@@ -205,14 +220,9 @@ static enum pm_job_state final_state(enum pm_result result)
  * Without its end in the journal a job would be taken up again after a restart. It is written with the next flush, many
  * ends in one commit, before any notification tells it; and as long as it cannot be written, with every later one.
  */
-static void journal_end(struct pm_agent *agent, int64_t id, enum pm_result result, const char *text)
+static void journal_end(struct pm_agent *agent, struct pm_job_end *end, int64_t id, enum pm_result result,
+			const char *text)
 {
-	struct pm_job_end *end = calloc(1, sizeof(*end));
-
-	if (!end) {
-		pm_log(LOG_ERR, "no memory to write the end of job set-%lld", (long long)id);
-		return;
-	}
 	end->id = id;
 	end->end_ms = pm_time_ms();
 	end->state = final_state(result);
@@ -221,13 +231,6 @@ static void journal_end(struct pm_agent *agent, int64_t id, enum pm_result resul
 	end->next = agent->job_ends;
 	agent->job_ends = end;
 	pm_flush_soon(agent);
-}
-
-void pm_job_cancel(struct pm_job *job)
-{
-	if (job->id && pm_store_job_delete(job->agent->store, job->id, NULL) < 0)
-		journal_end(job->agent, job->id, PM_RESULT_ABORTED, "taken back before it began");
-	free_job(job);
 }
 
 /* --- run -------------------------------------------------------------------------------------- */
@@ -281,11 +284,16 @@ static void start(struct pm_job *job)
 	pm_action_start(job);
 }
 
+/* A job may end as soon as it begins, and call this again: the loop that runs already goes on with the next one. */
 void pm_jobs_pump(struct pm_agent *agent)
 {
+	if (agent->jobs_held)
+		return;
+	agent->jobs_held = true;
 	while (!agent->stopping && agent->jobs_waiting.first &&
 	       agent->jobs_running.count < agent->job_max_concurrent)
 		start(agent->jobs_waiting.first);
+	agent->jobs_held = false;
 }
 
 void pm_job_release(struct pm_job *job)
@@ -304,6 +312,12 @@ void pm_job_observed(struct pm_machine *machine, enum pm_state_source asked)
 
 /* --- end -------------------------------------------------------------------------------------- */
 
+static void end_in_journal(struct pm_job *job, enum pm_result result, const char *text)
+{
+	journal_end(job->agent, job->end, job->id, result, text);
+	job->end = NULL;
+}
+
 void pm_job_ends_free(struct pm_agent *agent)
 {
 	struct pm_job_end *end;
@@ -312,6 +326,13 @@ void pm_job_ends_free(struct pm_agent *agent)
 		agent->job_ends = end->next;
 		free(end);
 	}
+}
+
+void pm_job_cancel(struct pm_job *job)
+{
+	if (job->id && pm_store_job_delete(job->agent->store, job->id, NULL) < 0)
+		end_in_journal(job, PM_RESULT_ABORTED, "taken back before it began");
+	free_job(job);
 }
 
 static void tell_end(struct pm_job *job, enum pm_result result, const char *text)
@@ -339,7 +360,7 @@ void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text)
 	pm_state_transition(machine, 0);
 	if (final_state(result) != PM_JOB_SUCCEEDED)
 		agent->jobs_failed++;
-	journal_end(agent, job->id, result, copy);
+	end_in_journal(job, result, copy);
 	tell_end(job, result, copy);
 	free_job(job);
 	pm_jobs_pump(agent);
@@ -376,12 +397,15 @@ static void collect(const struct pm_stored_job *stored, void *data)
 		size_t capacity = list->capacity ? list->capacity * 2 : 64;
 		struct pm_stored_job *jobs = realloc(list->jobs, capacity * sizeof(*jobs));
 
-		if (!jobs)
+		if (!jobs) {
+			pm_log(LOG_ERR, "no memory to take up job set-%lld", (long long)stored->id);
 			return;
+		}
 		list->jobs = jobs;
 		list->capacity = capacity;
 	}
-	list->jobs[list->count++] = *stored;
+	list->jobs[list->count] = *stored;
+	list->jobs[list->count++].text = "";
 }
 
 /* What is a wish may be repeated; what is momentary may have happened already. */
@@ -399,6 +423,17 @@ static bool repeatable(const struct pm_stored_job *stored)
 	}
 }
 
+static void end_stored(struct pm_agent *agent, const struct pm_stored_job *stored, const char *why)
+{
+	struct pm_job_end *end = calloc(1, sizeof(*end));
+
+	if (end)
+		journal_end(agent, end, stored->id, PM_RESULT_INTERRUPTED, why);
+	else
+		pm_log(LOG_ERR, "no memory to end job set-%lld: it is reported again at the next start",
+		       (long long)stored->id);
+}
+
 static void report_interrupted(struct pm_machine *machine, const struct pm_stored_job *stored,
 			       const char *why)
 {
@@ -408,7 +443,7 @@ static void report_interrupted(struct pm_machine *machine, const struct pm_store
 
 	snprintf(job.name, sizeof(job.name), "set-%lld", (long long)stored->id);
 	machine->agent->jobs_failed++;
-	journal_end(machine->agent, stored->id, PM_RESULT_INTERRUPTED, why);
+	end_stored(machine->agent, stored, why);
 	tell_end(&job, PM_RESULT_INTERRUPTED, why);
 }
 
@@ -425,6 +460,7 @@ static int take_up(struct pm_machine *machine, const struct pm_stored_job *store
 {
 	const struct pm_job_request request = {
 	    .machine = machine, .action = stored->action, .origin = stored->origin, .nic = stored->nic};
+	int64_t age_ms = pm_time_ms() - stored->start_ms;
 	struct pm_job *job;
 	int error = pm_job_reserve(&request, &job, err);
 
@@ -432,11 +468,12 @@ static int take_up(struct pm_machine *machine, const struct pm_stored_job *store
 		return error;
 	if (!job)
 		return pm_fail(err, EEXIST, "the same job is in the journal twice");
-	if (pm_time_ms() - stored->start_ms >
-	    allowed_ms(job)) { /* hours later the wish may be nobody's any more */
+	/* Hours later the wish may be nobody's any more; nor can that be told when the clock was set back. */
+	if (age_ms < 0 || age_ms > allowed_ms(job)) {
 		free_job(job);
 		return pm_fail(err, ETIMEDOUT, "the agent was away until the time for it was over");
 	}
+	job->resumed = true;
 	job->id = stored->id;
 	job->start_ms = stored->start_ms;
 	snprintf(job->name, sizeof(job->name), "set-%lld", (long long)job->id);
@@ -452,7 +489,7 @@ static void resume_one(struct pm_agent *agent, const struct pm_stored_job *store
 	struct pm_error err = {""};
 
 	if (!machine)
-		journal_end(agent, stored->id, PM_RESULT_INTERRUPTED, "the machine is no longer configured");
+		end_stored(agent, stored, "the machine is no longer configured");
 	else if (!agent->inventory->agent.resume)
 		report_interrupted(machine, stored,
 				   "the agent was restarted; it is not known what of it was done");

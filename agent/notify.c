@@ -13,6 +13,7 @@
 #define BITE             20 /* notifications in one go: a burst could fill the socket both ways (net-snmp) */
 #define BITE_INTERVAL_MS 50
 #define FIRST_BITE_MS    1
+#define WINDOW           20 /* on their way at once */
 
 struct pm_notify_queue {
 	struct pm_agent *agent;
@@ -20,18 +21,26 @@ struct pm_notify_queue {
 	struct pm_timer *timer;
 	struct pm_notification *first, *last;
 	struct pm_notify_counts counts;
+	unsigned on_their_way;
+	uint64_t last_id;
 	bool connected, draining;
 };
 
-static void drop_first(struct pm_notify_queue *queue)
+static void take_out(struct pm_notify_queue *queue, struct pm_notification *notification)
 {
-	struct pm_notification *first = queue->first;
+	struct pm_notification *before = NULL;
 
-	queue->first = first->next;
-	if (!queue->first)
-		queue->last = NULL;
+	for (struct pm_notification *n = queue->first; n != notification; n = n->next)
+		before = n;
+	if (before)
+		before->next = notification->next;
+	else
+		queue->first = notification->next;
+	if (queue->last == notification)
+		queue->last = before;
+	queue->on_their_way -= notification->on_its_way;
 	queue->counts.pending--;
-	free(first);
+	free(notification);
 }
 
 static void drain_in(struct pm_notify_queue *queue, uint64_t delay_ms)
@@ -42,21 +51,62 @@ static void drain_in(struct pm_notify_queue *queue, uint64_t delay_ms)
 	pm_timer_start(queue->timer, delay_ms);
 }
 
+/* false: the master cannot take it now. */
+static bool send_one(struct pm_notify_queue *queue, struct pm_notification *notification)
+{
+	int result = queue->send(notification);
+
+	if (result == 0) {
+		queue->counts.sent++;
+		take_out(queue, notification);
+	} else if (result > 0) {
+		notification->on_its_way = true;
+		queue->on_their_way++;
+	}
+	return result >= 0;
+}
+
 static void drain(void *data)
 {
 	struct pm_notify_queue *queue = data;
+	struct pm_notification *next;
+	int left = BITE;
 
 	queue->draining = false;
 	if (queue->agent->flush_pending && !queue->agent->store_failing)
 		pm_flush(
 		    queue->agent); /* an event index that was told must not be given again after a crash */
-	for (int i = 0; i < BITE && queue->first && queue->connected; i++) {
-		if (queue->send(queue->first) < 0)
+	for (struct pm_notification *n = queue->first; n && left > 0 && queue->on_their_way < WINDOW;
+	     n = next) {
+		next = n->next;
+		if (n->on_its_way)
+			continue;
+		left--;
+		if (!queue->connected || !send_one(queue, n))
 			break;
-		queue->counts.sent++;
-		drop_first(queue);
 	}
-	drain_in(queue, BITE_INTERVAL_MS);
+	if (queue->counts.pending > queue->on_their_way)
+		drain_in(queue, BITE_INTERVAL_MS);
+}
+
+void pm_notify_acknowledged(struct pm_agent *agent, uint64_t id, bool taken)
+{
+	struct pm_notify_queue *queue = agent->notifications;
+
+	for (struct pm_notification *n = queue ? queue->first : NULL; n; n = n->next) {
+		if (n->id != id || !n->on_its_way)
+			continue;
+		if (taken) {
+			queue->counts.sent++;
+			take_out(queue, n);
+		} else {
+			n->on_its_way = false;
+			queue->on_their_way--;
+		}
+		break;
+	}
+	if (queue && queue->counts.pending > queue->on_their_way)
+		drain_in(queue, taken ? FIRST_BITE_MS : BITE_INTERVAL_MS);
 }
 
 int pm_notify_new(struct pm_agent *agent, int (*send)(const struct pm_notification *notification))
@@ -86,7 +136,7 @@ void pm_notify_free(struct pm_agent *agent)
 		pm_log(LOG_WARNING, "%u notifications were not sent: no master agent took them",
 		       queue->counts.pending);
 	while (queue->first)
-		drop_first(queue);
+		take_out(queue, queue->first);
 	pm_timer_free(queue->timer);
 	free(queue);
 	agent->notifications = NULL;
@@ -97,6 +147,9 @@ void pm_notify_connected(struct pm_agent *agent, bool connected)
 	struct pm_notify_queue *queue = agent->notifications;
 
 	queue->connected = connected;
+	for (struct pm_notification *n = queue->first; n; n = n->next)
+		n->on_its_way = false; /* nobody will acknowledge what an earlier master was sent */
+	queue->on_their_way = 0;
 	if (connected)
 		drain_in(queue, FIRST_BITE_MS);
 }
@@ -133,6 +186,8 @@ void pm_notify(struct pm_agent *agent, const struct pm_machine *machine,
 	}
 	*copy = *notification;
 	copy->next = NULL;
+	copy->id = ++queue->last_id;
+	copy->on_its_way = false;
 	copy->agent = agent->inventory->agent.index;
 	copy->machines = (uint32_t)agent->machine_count;
 	if (machine)
@@ -142,7 +197,7 @@ void pm_notify(struct pm_agent *agent, const struct pm_machine *machine,
 	if (queue->counts.pending == QUEUE_MAX) {
 		if (queue->counts.dropped++ == 0)
 			pm_log(LOG_WARNING, "the notification queue is full: the oldest are dropped");
-		drop_first(queue);
+		take_out(queue, queue->first);
 	}
 	if (queue->last)
 		queue->last->next = copy;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Notifications on their way to the master: what happened is written down at once, in a bounded queue, and sent in
- * small bites while there is a master. When the queue is full the oldest is dropped and counted; the event tables
- * still have it.
+ * small bites while there is a master. Each stays in the queue until the master has acknowledged it (RFC 2741, 7.2.5);
+ * what was on its way to a master that went is sent again to the next. When the queue is full the oldest is dropped
+ * and counted; the event tables still have it.
  */
 #ifndef PM_NOTIFY_H
 #define PM_NOTIFY_H
@@ -25,6 +26,8 @@ enum pm_notification_type { /* sub-identifiers below { pmstack 0 } */
 /* A snapshot: the values as they were when it happened. Which of them go out is the type's matter. */
 struct pm_notification {
 	struct pm_notification *next;
+	uint64_t id; /* unique for the process, never 0 */
+	bool on_its_way;
 	enum pm_notification_type type;
 	uint32_t machine, nic;
 	char name[65];
@@ -46,9 +49,15 @@ struct pm_notification {
 
 struct pm_notify_queue;
 
-/* send hands one notification to the master and returns 0, or a negative errno value to keep it for later. */
+/*
+ * send hands one notification to the master. It returns 0 when that is all, 1 when pm_notify_acknowledged() follows, or
+ * a negative errno value to be called again later.
+ */
 int pm_notify_new(struct pm_agent *agent, int (*send)(const struct pm_notification *notification));
 void pm_notify_free(struct pm_agent *agent);
+
+/* The master has taken the notification with this id, or it has to be sent again. */
+void pm_notify_acknowledged(struct pm_agent *agent, uint64_t id, bool taken);
 
 /* The master has come (drain begins) or gone (everything waits). */
 void pm_notify_connected(struct pm_agent *agent, bool connected);

@@ -126,10 +126,12 @@ static void ask_probe(void *data)
 
 /* --- public ----------------------------------------------------------------------------------- */
 
-static uint64_t first_delay_ms(uint64_t interval_ms, size_t fleet_size)
+static uint64_t first_delay_ms(const struct pm_machine *machine, uint64_t interval_ms, size_t fleet_size)
 {
 	uint64_t spread_ms = SPREAD_MIN_MS + fleet_size * SPREAD_PER_MACHINE_MS;
 
+	if (machine->fast)
+		return 0;
 	return pm_jitter(spread_ms < interval_ms ? spread_ms : interval_ms);
 }
 
@@ -142,14 +144,14 @@ int pm_poll_start(struct pm_machine *machine, size_t fleet_size)
 		if (!machine->bmc->timer)
 			return -ENOMEM;
 		pm_timer_start(machine->bmc->timer,
-			       first_delay_ms(config->bmc->poll_interval_ms, fleet_size));
+			       first_delay_ms(machine, config->bmc->poll_interval_ms, fleet_size));
 	}
 	if (config->probe && !machine->probe_timer) {
 		machine->probe_timer = pm_timer_new(machine->agent->loop, ask_probe, machine);
 		if (!machine->probe_timer)
 			return -ENOMEM;
 		pm_timer_start(machine->probe_timer,
-			       first_delay_ms(config->probe->poll_interval_ms, fleet_size));
+			       first_delay_ms(machine, config->probe->poll_interval_ms, fleet_size));
 	}
 	return 0;
 }

@@ -52,8 +52,11 @@ int pm_privilege_drop(const char *user, struct pm_error *err)
 
 	if (geteuid() == 0) {
 		error = become(user, err);
-	} else if (capng_have_capability(CAPNG_PERMITTED, CAP_NET_RAW)) {
-		keep_net_raw();
+	} else {
+		if (capng_have_capability(CAPNG_PERMITTED, CAP_NET_RAW))
+			keep_net_raw();
+		else
+			capng_clear(CAPNG_SELECT_BOTH);
 		if (capng_apply(CAPNG_SELECT_CAPS) < 0)
 			error = pm_fail(err, EPERM, "cannot give up other capabilities: %s", strerror(errno));
 	}

@@ -467,7 +467,7 @@ static void add_addresses(struct pm_probe *probe, const struct addrinfo *found)
 
 static void lookup_failed(struct pm_probe *probe, int status)
 {
-	pm_fail(&probe->err, ENOENT, "cannot look up \"%s\": %s", probe->host, uv_strerror(status));
+	pm_error_set(&probe->err, "cannot look up \"%s\": %s", probe->host, uv_strerror(status));
 }
 
 static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
@@ -497,9 +497,9 @@ static bool queue_lookup(struct pm_probe *probe)
 {
 	probe->queued = probe->prober->lookups >= LOOKUPS_MAX;
 	if (probe->queued) {
-		pm_fail(&probe->err, EAGAIN,
-			"cannot look up \"%s\": too many look-ups hang, is the name server down?",
-			probe->host);
+		pm_error_set(&probe->err,
+			     "cannot look up \"%s\": too many look-ups hang, is the name server down?",
+			     probe->host);
 		set_timer(probe, QUEUED_MS);
 	}
 	return probe->queued;
@@ -631,7 +631,7 @@ struct pm_probe *pm_probe_start(struct pm_prober *prober, enum pm_probe_kind kin
 	if (strlen(host) < sizeof(probe->host) && *host) {
 		find_addresses(probe);
 	} else {
-		pm_fail(&probe->err, EINVAL, "a host name has 1 to %zu characters", sizeof(probe->host) - 1);
+		pm_error_set(&probe->err, "a host name has 1 to %zu characters", sizeof(probe->host) - 1);
 		set_timer(probe, 0);
 	}
 	return probe;

@@ -163,8 +163,7 @@ static int test(struct pm_row_set *set, struct pm_error *err)
 
 	if (lock && lock->integer != agent->set_lock) { /* RFC 2579, TestAndIncr */
 		set->failed_column = SET_LOCK;
-		pm_fail(err, EAGAIN, "pmAgentSetLock is %d by now: somebody else was faster",
-			agent->set_lock);
+		pm_error_set(err, "pmAgentSetLock is %d by now: somebody else was faster", agent->set_lock);
 		return SNMP_ERR_INCONSISTENTVALUE;
 	}
 	return pm_change_begin(set, &(struct pm_setting_owner){.agent = agent}, map,

@@ -10,16 +10,20 @@
 #include <net-snmp/library/large_fd_set.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define PING_INTERVAL_S      15
 #define RECONNECT_INTERVAL_S 1
+#define REFUSED_INTERVAL_S   10
 #define SESSION_TIMEOUT_US \
-	333333L         /* open, register and ping block net-snmp's caller: short, without retries */
-#define PUMP_ROUNDS  64 /* reads in one go, before other work gets its turn */
-#define WATCHERS_MAX 16
+	333333L /* open, register and ping block net-snmp's caller: short, without retries */
+#define NOTIFY_TIMEOUT_US 10000000L
+#define AGENTX_NOTIFY     12 /* h.type, RFC 2741, 6.1: net-snmp does not install the header that names it */
+#define PUMP_ROUNDS       64 /* reads in one go, before other work gets its turn */
+#define WATCHERS_MAX      16
 
 static struct {
 	struct pm_agent *agent;
@@ -29,8 +33,10 @@ static struct {
 	struct pm_timer *timer;
 	netsnmp_large_fd_set set;
 	unsigned epoch,
-	    watched_epoch; /* sessions come and go; a socket number may come back as another socket */
-	bool connected, refused;
+	    watched_epoch;      /* sessions come and go; a socket number may come back as another socket */
+	bool connected, served; /* a session is open; and every table is registered in it, which was told */
+	bool refused, refusal_told;
+	bool abandoned; /* this session is being closed again */
 	bool
 	    unregistered; /* the master did not answer a registration in time: it is not known what it serves */
 	netsnmp_session *session;
@@ -111,16 +117,41 @@ static void resynchronise(int fd_count, const struct timeval *timeout, int block
 			       (uint64_t)timeout->tv_sec * 1000 + (uint64_t)timeout->tv_usec / 1000 + 1);
 }
 
+/* Ends a session in which not every table is registered; the next one is opened in a while. */
 static void reconnect(void)
 {
 	netsnmp_transport *transport =
 	    agentx.session ? snmp_sess_transport(snmp_sess_pointer(agentx.session)) : NULL;
 
-	agentx.unregistered = false;
-	pm_log(LOG_WARNING, "the master agent at %s is too slow to register all tables: connecting again",
-	       agentx.master);
+	if (!agentx.refused)
+		pm_log(LOG_WARNING,
+		       "the master agent at %s is too slow to register all tables: connecting again",
+		       agentx.master);
+	else if (!agentx.refusal_told)
+		pm_log(LOG_ERR,
+		       "the master agent at %s does not register PMSTACK-MIB, another agent serves it there: "
+		       "nothing is served until that one has gone; tried again every %d s",
+		       agentx.master, REFUSED_INTERVAL_S);
+	agentx.refusal_told |= agentx.refused;
 	if (transport)
 		shutdown(transport->sock, SHUT_RDWR);
+}
+
+static void check_registration(void)
+{
+	bool failed = agentx.refused || agentx.unregistered;
+
+	if (!agentx.connected || agentx.served || agentx.abandoned)
+		return;
+	if (failed) {
+		agentx.abandoned = true;
+		reconnect();
+		return;
+	}
+	agentx.served = true;
+	agentx.refusal_told = false;
+	pm_log(LOG_NOTICE, "connected to the master agent at %s", agentx.master);
+	pm_notify_connected(agentx.agent, true);
 }
 
 /* What net-snmp waits for: its sockets, and how long; returns the number of the highest socket plus one. */
@@ -153,9 +184,8 @@ static void pump(void)
 	}
 	/* net-snmp asks one number both for pings and for reconnecting: long when a session opens, short afterwards */
 	netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL,
-			   RECONNECT_INTERVAL_S);
-	if (agentx.unregistered)
-		reconnect();
+			   agentx.refused ? REFUSED_INTERVAL_S : RECONNECT_INTERVAL_S);
+	check_registration();
 	resynchronise(wanted(&timeout, &block), &timeout, block);
 }
 
@@ -184,10 +214,8 @@ static int on_connected(int major, int minor, void *server, void *client)
 	agentx.epoch++;
 	agentx.connected = true;
 	pm_mib_set_epoch();
-	agentx.refused = agentx.unregistered = false;
+	agentx.refused = agentx.unregistered = agentx.served = agentx.abandoned = false;
 	netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, PING_INTERVAL_S);
-	pm_log(LOG_NOTICE, "connected to the master agent at %s", agentx.master);
-	pm_notify_connected(agentx.agent, true);
 	return 0;
 }
 
@@ -197,12 +225,12 @@ static int on_disconnected(int major, int minor, void *server, void *client)
 	(void)minor;
 	(void)server;
 	(void)client;
-	if (agentx.connected && !agentx.agent->stopping)
+	if (agentx.served && !agentx.agent->stopping)
 		pm_log(LOG_WARNING, "the master agent at %s has gone; trying to reach it every second",
 		       agentx.master);
 	agentx.session = NULL;
 	agentx.epoch++;
-	agentx.connected = false;
+	agentx.connected = agentx.served = false;
 	pm_notify_connected(agentx.agent, false);
 	pm_table_abort_sets();
 	return 0;
@@ -229,13 +257,8 @@ static int on_log(int major, int minor, void *server, void *client)
 	(void)major;
 	(void)minor;
 	(void)client;
-	if (strncmp(message->msg, "registering pdu failed", 22) == 0 && !agentx.refused) {
+	if (strncmp(message->msg, "registering pdu failed", 22) == 0)
 		agentx.refused = true;
-		pm_log(
-		    LOG_ERR,
-		    "the master agent at %s refuses to register PMSTACK-MIB (%.*s): does another agent serve it there?",
-		    agentx.master, length, message->msg);
-	}
 	pm_log(LOG_DEBUG, "net-snmp: %.*s", length, message->msg);
 	return 0;
 }
@@ -285,7 +308,7 @@ int pm_agentx_start(struct pm_agent *agent, const char *master, struct pm_error 
 		return error;
 	init_snmp("pmstackd");
 	pump();
-	if (!agentx.connected)
+	if (!agentx.connected && !agentx.refused)
 		pm_log(LOG_WARNING, "no master agent answers at %s yet; trying to reach it every second",
 		       master);
 	return 0;
@@ -304,7 +327,54 @@ void pm_agentx_stop(void)
 	agentx.agent = NULL;
 }
 
+/* --- notifications ---------------------------------------------------------------------------- */
+
+static int on_notify_response(int operation, netsnmp_session *session, int request, netsnmp_pdu *pdu,
+			      void *magic)
+{
+	(void)session;
+	(void)request;
+	(void)pdu;
+	if (agentx.agent)
+		pm_notify_acknowledged(agentx.agent, (uint64_t)(uintptr_t)magic,
+				       operation == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE);
+	return 1;
+}
+
+/* net-snmp does not tell when the socket is full. */
+static bool writable(void)
+{
+	netsnmp_transport *transport = snmp_sess_transport(snmp_sess_pointer(agentx.session));
+	struct pollfd fd = {.fd = transport ? transport->sock : -1, .events = POLLOUT};
+
+	return poll(&fd, 1, 0) == 1 && fd.revents == POLLOUT;
+}
+
+int pm_agentx_notify(struct variable_list *varbinds, uint64_t id)
+{
+	long timeout_us;
+	netsnmp_pdu *pdu;
+	int sent;
+
+	pdu = agentx.session && writable() ? snmp_pdu_create(AGENTX_NOTIFY) : NULL;
+	if (!pdu) {
+		snmp_free_varbind(varbinds);
+		return -EAGAIN;
+	}
+	pdu->variables = varbinds;
+	pdu->version = agentx.session->version;
+	pdu->sessid = agentx.session->sessid;
+	timeout_us = agentx.session->timeout;
+	agentx.session->timeout = NOTIFY_TIMEOUT_US;
+	sent = snmp_async_send(agentx.session, pdu, on_notify_response, (void *)(uintptr_t)id);
+	agentx.session->timeout = timeout_us;
+	if (sent)
+		return 1;
+	snmp_free_pdu(pdu);
+	return -EIO;
+}
+
 bool pm_agentx_connected(void)
 {
-	return agentx.connected;
+	return agentx.served;
 }

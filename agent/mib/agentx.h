@@ -19,4 +19,13 @@ void pm_agentx_stop(void);
 
 bool pm_agentx_connected(void);
 
+struct variable_list; /* net-snmp's netsnmp_variable_list */
+
+/*
+ * Sends a Notify PDU (RFC 2741, 6.2.10) with these varbinds, which it takes over; pm_notify_acknowledged() follows with
+ * id when the master has answered or a timeout has passed. Returns 1, or a negative errno value: not connected, or the
+ * master does not read at the moment.
+ */
+int pm_agentx_notify(struct variable_list *varbinds, uint64_t id);
+
 #endif

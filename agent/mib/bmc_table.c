@@ -274,8 +274,8 @@ static int test(struct pm_row_set *set, struct pm_error *err)
 	    .machine = machine, .origin = PM_ORIGIN_BMC_SETTING, .action = PM_COMMAND_NONE};
 
 	if ((control != NULL) + (restore != NULL) + (identify != NULL) + boot != 1) {
-		pm_fail(
-		    err, EINVAL,
+		pm_error_set(
+		    err,
 		    "one job at a time: chassis control, restore policy, identify and boot flags need a SET each");
 		return SNMP_ERR_INCONSISTENTVALUE;
 	}
@@ -288,9 +288,8 @@ static int test(struct pm_row_set *set, struct pm_error *err)
 	else
 		want_boot(&request, set, machine->bmc);
 	if (boot && !machine->bmc->boot_known && !set->values[BOOT_DEVICE]) {
-		pm_fail(err, EAGAIN,
-			"the BMC of %s has not told its boot device: set it together with the rest",
-			machine->config->name);
+		pm_error_set(err, "the BMC of %s has not told its boot device: set it together with the rest",
+			     machine->config->name);
 		return SNMP_ERR_INCONSISTENTVALUE;
 	}
 	return pm_change_begin(set, &owner, NULL, 0, &request, err);

@@ -216,13 +216,12 @@ static int find_verb(struct pm_row_set *set, struct pm_job_request *request, str
 		wish = NULL;
 	if (command && wish) {
 		set->failed_column = ADMIN_STATE;
-		pm_fail(err, EINVAL,
-			"pmMachineCommand and pmMachineAdminState in one SET: one verb at a time");
+		pm_error_set(err, "pmMachineCommand and pmMachineAdminState in one SET: one verb at a time");
 		return SNMP_ERR_INCONSISTENTVALUE;
 	}
 	if ((command || wish) && set->values[INHIBIT] && set->values[INHIBIT]->integer == PM_TRUE) {
 		set->failed_column = INHIBIT;
-		pm_fail(err, EINVAL, "a verb in the SET that inhibits the machine");
+		pm_error_set(err, "a verb in the SET that inhibits the machine");
 		return SNMP_ERR_INCONSISTENTVALUE;
 	}
 	if (command) {
@@ -249,12 +248,12 @@ static int test_method(struct pm_row_set *set, const struct pm_machine *machine,
 		return SNMP_ERR_NOERROR;
 	set->failed_column = POWER_ON_METHOD;
 	if (method->integer == PM_ON_IPMI && !machine->bmc) {
-		pm_fail(err, EINVAL, "machine %s has no bmc, which ipmi needs", machine->config->name);
+		pm_error_set(err, "machine %s has no bmc, which ipmi needs", machine->config->name);
 		return SNMP_ERR_INCONSISTENTVALUE;
 	}
 	if (method->integer == PM_ON_WOL && !pm_plan_nic(machine, 0)) {
-		pm_fail(err, EINVAL, "machine %s has no nic with a MAC address, which wol needs",
-			machine->config->name);
+		pm_error_set(err, "machine %s has no nic with a MAC address, which wol needs",
+			     machine->config->name);
 		return SNMP_ERR_INCONSISTENTVALUE;
 	}
 	set->failed_column = 0;
@@ -268,10 +267,10 @@ static int test_stack(struct pm_row_set *set, const struct pm_machine *machine, 
 	if (!stack || stack->integer == STACK_RUNNING)
 		return SNMP_ERR_NOERROR;
 	set->failed_column = STACK_ADMIN_STATE;
-	pm_fail(err, EINVAL,
-		machine->config->stack_count ? "the stack of %s can not be cancelled by this version"
-					     : "machine %s has no hypervisor",
-		machine->config->name);
+	pm_error_set(err,
+		     machine->config->stack_count ? "the stack of %s can not be cancelled by this version"
+						  : "machine %s has no hypervisor",
+		     machine->config->name);
 	return SNMP_ERR_INCONSISTENTVALUE;
 }
 

@@ -185,8 +185,8 @@ static int test(struct pm_row_set *set, struct pm_error *err)
 
 	if (address && address->length != 0 && address->length != 4 && address->length != 16) {
 		set->failed_column = ADDR;
-		pm_fail(err, EINVAL, "%zu octets are no address: 4 for IPv4, 16 for IPv6, 0 for the default",
-			address->length);
+		pm_error_set(err, "%zu octets are no address: 4 for IPv4, 16 for IPv6, 0 for the default",
+			     address->length);
 		return SNMP_ERR_WRONGLENGTH;
 	}
 	set->failed_column = set->values[WAKE] ? WAKE : 0;

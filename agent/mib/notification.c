@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/mib/notification.h"
 
+#include "agent/mib/agentx.h"
 #include "agent/mib/table.h"
 
 #include <net-snmp/agent/net-snmp-agent-includes.h>
@@ -212,8 +213,9 @@ int pm_notification_send(const struct pm_notification *notification)
 		good = add(&list, part, notification);
 	if (good && notification->type == PM_NOTIFY_INHIBIT_CHANGE && notification->machine == 0)
 		good = add(&list, &agent_inhibit, notification);
-	if (good)
-		send_v2trap(list);
-	snmp_free_varbind(list);
-	return good ? 0 : -ENOMEM;
+	if (!good) {
+		snmp_free_varbind(list);
+		return -ENOMEM;
+	}
+	return pm_agentx_notify(list, notification->id);
 }

@@ -5,7 +5,10 @@
 
 #include "agent/notify.h"
 
-/* Hands one notification to the master. Returns 0, or -ENOMEM. */
+/*
+ * Hands one notification to the master, which acknowledges it by pm_notify_acknowledged(). Returns 1, or a negative
+ * errno value: not now.
+ */
 int pm_notification_send(const struct pm_notification *notification);
 
 #endif

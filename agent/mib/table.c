@@ -229,9 +229,9 @@ static int check_number(const struct pm_column *column, uint32_t number, bool ne
 	if (!negative && number >= column->min && number <= column->max &&
 	    !(column->never && number == column->never))
 		return SNMP_ERR_NOERROR;
-	pm_fail(err, ERANGE, "the value must be %u to %u%s",
-		column->never == column->min ? column->min + 1 : column->min, column->max,
-		column->never > column->min ? ", with a gap" : "");
+	pm_error_set(err, "the value must be %u to %u%s",
+		     column->never == column->min ? column->min + 1 : column->min, column->max,
+		     column->never > column->min ? ", with a gap" : "");
 	return SNMP_ERR_WRONGVALUE;
 }
 
@@ -239,8 +239,8 @@ static int check_value(const struct pm_column *column, const netsnmp_variable_li
 		       struct pm_value *value, struct pm_error *err)
 {
 	if (varbind->type != column->type) {
-		pm_fail(err, EINVAL, "the value has the wrong ASN.1 type 0x%02x, 0x%02x would be right",
-			varbind->type, column->type);
+		pm_error_set(err, "the value has the wrong ASN.1 type 0x%02x, 0x%02x would be right",
+			     varbind->type, column->type);
 		return SNMP_ERR_WRONGTYPE;
 	}
 	value->type = column->type;
@@ -251,8 +251,8 @@ static int check_value(const struct pm_column *column, const netsnmp_variable_li
 		return check_number(column, (uint32_t)number, column->type == ASN_INTEGER && number < 0, err);
 	}
 	if (varbind->val_len < column->min || varbind->val_len > column->max) {
-		pm_fail(err, EINVAL, "%zu octets, but %u to %u are allowed", varbind->val_len, column->min,
-			column->max);
+		pm_error_set(err, "%zu octets, but %u to %u are allowed", varbind->val_len, column->min,
+			     column->max);
 		return SNMP_ERR_WRONGLENGTH;
 	}
 	memcpy(value->buffer, varbind->val.string, varbind->val_len);
@@ -286,12 +286,12 @@ static int find_row(struct set_transaction *transaction, const netsnmp_variable_
 
 	if (!seek(transaction->table, index, length, true, &row) ||
 	    snmp_oid_compare(row.index, row.index_length, index, length) != 0) {
-		pm_fail(err, ENOENT, "there is no such row");
+		pm_error_set(err, "there is no such row");
 		return transaction->table->missing(index, length);
 	}
 	change->row = row_of(transaction, &row);
 	if (change->row->values[change->column]) {
-		pm_fail(err, EINVAL, "the same object twice in one SET");
+		pm_error_set(err, "the same object twice in one SET");
 		return SNMP_ERR_INCONSISTENTVALUE;
 	}
 	change->row->values[change->column] = &change->value;
@@ -310,7 +310,7 @@ static int check_change(struct set_transaction *transaction, netsnmp_request_inf
 	if (varbind->name_length < ENTRY_PREFIX + 2 || varbind->name[ENTRY_PREFIX - 1] != 1 ||
 	    varbind->name[ENTRY_PREFIX] >= table->column_count ||
 	    table->columns[varbind->name[ENTRY_PREFIX]].access != PM_READ_WRITE) {
-		pm_fail(err, EPERM, "this object can not be written");
+		pm_error_set(err, "this object can not be written");
 		return SNMP_ERR_NOTWRITABLE;
 	}
 	change->column = (unsigned)varbind->name[ENTRY_PREFIX];

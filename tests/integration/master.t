@@ -88,7 +88,7 @@ wait "${load[@]}"
 is "$(rows)" "$reference" "the rows are as they were"
 wait_until "$WAIT_S" value_is pmAgentJobsActive.1 0
 ok $? "no job is left over"
-verb 3 reset ok "a verb works"
+verb 3 identify ok "a verb works"
 is "$(value pmAgentNotifyDropped.1)" 0 "no notification was dropped"
 
 # ---- what happens while the master is away is told in order ----
@@ -182,10 +182,14 @@ is "$(machine_count web02 'set reset')" 1 "and only that one was done"
 
 conf other 'index = 2' | lab_agent_conf second
 lab_agent --name second --no-wait
-wait_until "$WAIT_S" lab_agent_logged 'refuses to register PMSTACK-MIB.*another agent' second
+wait_until "$WAIT_S" lab_agent_logged 'does not register PMSTACK-MIB, another agent' second
 ok $? "a second agent at the same master says why it is not served"
 is "$(value pmMachineName.1)" web01 "the first is not disturbed"
+lab_agent_kill
+wait_until "$WAIT_S" lab_agent_serves
+ok $? "when the first has gone, the second serves"
 lab_agent_stop second
+lab_agent
 is "$(rows)" "$reference" "also when the second goes"
 lab_agent_kill
 snmp_as reader bulkwalk -On "$PM_ROOT_OID" >"$LAB/run/walk" 2>&1

@@ -94,6 +94,15 @@ static struct pm_inventory *inventory_of(const char *const *names, size_t count)
 	return inventory;
 }
 
+static void take_bmc_away(struct pm_inventory *inventory)
+{
+	struct pm_machine_config *config = &inventory->machines[0];
+
+	free(config->bmc->address);
+	free(config->bmc);
+	config->bmc = NULL;
+}
+
 static void apply(struct pm_inventory *inventory)
 {
 	if (pm_fleet_apply(agent, inventory, &err) < 0)
@@ -209,11 +218,105 @@ static void test_a_bmc_that_changes_is_another(void **state)
 	assert_ptr_not_equal(machine_of("zeus")->bmc->ipmi, ipmi);
 	assert_int_equal(machine_of("zeus")->bmc->status, PM_BMC_UNKNOWN);
 	other = inventory_of((const char *const[]){"zeus"}, 1);
-	free(other->machines[0].bmc->address);
-	free(other->machines[0].bmc);
-	other->machines[0].bmc = NULL;
+	take_bmc_away(other);
 	apply(other);
 	assert_null(machine_of("zeus")->bmc);
+}
+
+/* --- what was observed, when who observed it changes ------------------------------------------------------------------------ */
+
+static struct pm_inventory *zeus_alone(void)
+{
+	return inventory_of((const char *const[]){"zeus"}, 1);
+}
+
+static unsigned told_changes(void)
+{
+	unsigned count = 0;
+
+	world_drain(&world);
+	for (unsigned i = 0; i < world_sent_count; i++)
+		count += world_sent[i].type == PM_NOTIFY_POWER_STATE_CHANGE;
+	return count;
+}
+
+static void test_the_last_who_could_tell_goes(void **state)
+{
+	struct pm_inventory *other = zeus_alone();
+
+	(void)state;
+	APPLY("zeus");
+	bmc_says(machine_of("zeus"), true);
+	assert_counts(1, 0, 0);
+	take_bmc_away(other);
+	apply(other);
+	assert_counts(0, 0, 1);
+	assert_int_equal(machine_of("zeus")->observed, PM_POWER_UNKNOWN);
+	assert_int_equal(machine_of("zeus")->source, PM_SOURCE_NONE);
+	assert_int_equal(told_changes(), 1);
+}
+
+static void test_another_bmc_tells_anew(void **state)
+{
+	struct pm_inventory *other = zeus_alone();
+	struct pm_machine *zeus;
+
+	(void)state;
+	APPLY("zeus");
+	zeus = machine_of("zeus");
+	bmc_says(zeus, true);
+	free(other->machines[0].bmc->address);
+	other->machines[0].bmc->address = strdup("127.0.0.2");
+	apply(other);
+	assert_int_equal(zeus->source, PM_SOURCE_NONE); /* what the old one said is nobody's word any more */
+	assert_counts(0, 0, 1);
+	bmc_says(zeus, true);
+	assert_counts(1, 0, 0);
+	assert_int_equal(told_changes(), 0); /* it says the same */
+	bmc_says(zeus, false);
+	assert_int_equal(told_changes(), 1);
+}
+
+static void give_probe(struct pm_inventory *inventory)
+{
+	struct pm_probe_config *probe = calloc(1, sizeof(*probe));
+
+	assert_non_null(probe);
+	*probe = (struct pm_probe_config){.method = PM_PROBE_TCP,
+					  .address = strdup("127.0.0.1"),
+					  .port = 22,
+					  .timeout_ms = 1000,
+					  .poll_interval_ms = 30000};
+	inventory->machines[0].probe = probe;
+}
+
+/* The loop does not run here: the answers of the probe are the test's. */
+static void test_a_probe_is_left_and_goes(void **state)
+{
+	struct pm_inventory *both = zeus_alone(), *probe = zeus_alone(), *none = zeus_alone();
+	struct pm_machine *zeus;
+
+	(void)state;
+	give_probe(both);
+	give_probe(probe);
+	take_bmc_away(probe);
+	take_bmc_away(none);
+	apply(both);
+	zeus = machine_of("zeus");
+	bmc_says(zeus, false);
+	apply(probe);
+	assert_counts(0, 0, 1);
+	pm_state_probe(zeus, PM_PROBE_ERROR, "no permission");
+	assert_string_equal(zeus->probe_trouble, "no permission");
+	pm_state_probe(zeus, PM_PROBE_UP, "");
+	assert_int_equal(zeus->source, PM_SOURCE_PROBE);
+	assert_counts(1, 0, 0);
+	pm_state_probe(zeus, PM_PROBE_ERROR, "no permission");
+	apply(none);
+	assert_counts(0, 0, 1);
+	assert_int_equal(zeus->os_reachable, PM_OS_UNKNOWN);
+	assert_int_equal(zeus->probe_misses, 0);
+	assert_string_equal(zeus->probe_trouble, "");
 }
 
 static void test_settings_hold_over_a_reload(void **state)
@@ -278,15 +381,174 @@ static void test_the_bmc_goes_while_a_job_waits_for_it(void **state)
 	APPLY("zeus");
 	release(reserve("zeus", PM_COMMAND_CYCLE)); /* in flight: its BMC is silent */
 	world_run(&world);
-	other = inventory_of((const char *const[]){"zeus"}, 1);
-	free(other->machines[0].bmc->address);
-	free(other->machines[0].bmc);
-	other->machines[0].bmc = NULL;
+	other = zeus_alone();
+	take_bmc_away(other);
 	apply(other);
 	assert_null(machine_of("zeus")->bmc);
 	assert_null(machine_of("zeus")->job); /* momentary: not tried again */
-	assert_int_not_equal(machine_of("zeus")->last_result, PM_RESULT_OK);
-	assert_true(*machine_of("zeus")->last_result_text != '\0');
+	assert_int_equal(machine_of("zeus")->last_result, PM_RESULT_INTERRUPTED);
+	assert_non_null(strstr(machine_of("zeus")->last_result_text, "may have been done"));
+}
+
+/* A wish that seems fulfilled waits for a fresh answer of the BMC; neither its silence nor the probe is one. */
+static void test_only_a_fresh_answer_says_already(void **state)
+{
+	struct pm_machine *zeus;
+
+	(void)state;
+	for (int on = 0; on <= 1; on++) {
+		APPLY("zeus");
+		zeus = machine_of("zeus");
+		bmc_says(zeus, on);
+		uv_sleep(2); /* the loop's clock is in ms */
+		uv_update_time(&world.loop);
+		release(reserve("zeus", on ? PM_COMMAND_POWER_ON : PM_COMMAND_POWER_OFF));
+		pm_state_probe(zeus, on ? PM_PROBE_UP : PM_PROBE_SILENT, "");
+		assert_non_null(zeus->job);
+		bmc_misses(zeus, IPMI_TIMEOUT); /* now it is sent */
+		assert_non_null(zeus->job);
+		bmc_misses(zeus, IPMI_TIMEOUT);
+		assert_non_null(zeus->job);
+		assert_int_equal(zeus->last_result, PM_RESULT_NONE);
+		apply(world_inventory(0));
+	}
+}
+
+static void test_a_fresh_answer_says_already(void **state)
+{
+	struct pm_machine *zeus;
+
+	(void)state;
+	APPLY("zeus");
+	zeus = machine_of("zeus");
+	bmc_says(zeus, true);
+	uv_sleep(2);
+	uv_update_time(&world.loop);
+	release(reserve("zeus", PM_COMMAND_POWER_ON));
+	assert_non_null(zeus->job);
+	bmc_says(zeus, true);
+	assert_null(zeus->job);
+	assert_int_equal(zeus->last_result, PM_RESULT_ALREADY_IN_STATE);
+}
+
+/* --- the NIC of a wake goes ---------------------------------------------------------------------------------------------------- */
+
+/* zeus, whose NIC sends to this host: the magic packets reach nobody else. */
+static struct pm_inventory *zeus_with_udp(void)
+{
+	struct pm_inventory *inventory = zeus_alone();
+	struct pm_nic_config *nic = &inventory->machines[0].nics[0];
+
+	nic->wol = PM_WOL_UDP;
+	free(nic->address);
+	nic->address = strdup("127.0.0.1");
+	return inventory;
+}
+
+static struct pm_inventory *zeus_without_mac(void)
+{
+	struct pm_inventory *inventory = zeus_with_udp();
+
+	inventory->machines[0].nics[0].has_mac = false;
+	return inventory;
+}
+
+static struct pm_inventory *zeus_without_nic(void)
+{
+	struct pm_inventory *inventory = zeus_alone();
+	struct pm_machine_config *config = &inventory->machines[0];
+
+	free(config->nics[0].name);
+	free(config->nics[0].interface);
+	free(config->nics[0].address);
+	config->nic_count = 0;
+	return inventory;
+}
+
+static struct pm_inventory *(*const without[])(void) = {zeus_without_nic, zeus_without_mac};
+
+static void assert_ended_without_nic(const struct pm_machine *zeus)
+{
+	assert_null(zeus->job);
+	assert_int_equal(zeus->last_result, PM_RESULT_NOT_CONFIGURED);
+	assert_non_null(strstr(zeus->last_result_text, "NIC"));
+	assert_int_equal(pm_jobs_active(agent), 0);
+	assert_int_equal(agent->jobs_reserved, 0);
+}
+
+static void test_the_nic_goes_while_a_wake_waits(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < LENGTH(without); i++) {
+		apply(zeus_with_udp());
+		agent->job_max_concurrent = 0;
+		release(reserve("zeus", PM_COMMAND_WAKE));
+		apply(without[i]());
+		assert_non_null(machine_of("zeus")->job);
+		agent->job_max_concurrent = 4;
+		pm_jobs_pump(agent);
+		assert_ended_without_nic(machine_of("zeus"));
+		apply(world_inventory(0));
+	}
+}
+
+static void end_wol_engine(void)
+{
+	bool closed = false;
+
+	wol_engine_close(agent->wol, on_closed, &closed);
+	while (!closed)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	agent->wol = NULL;
+}
+
+/* zeus in the middle of a burst. */
+static struct pm_machine *waking_zeus(void)
+{
+	struct pm_machine *zeus;
+
+	apply(zeus_with_udp());
+	zeus = machine_of("zeus");
+	release(reserve("zeus", PM_COMMAND_WAKE));
+	while (zeus->nics[0].wake_sent == 0)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	assert_non_null(zeus->job);
+	return zeus;
+}
+
+static void test_the_nic_goes_in_the_middle_of_a_burst(void **state)
+{
+	(void)state;
+	assert_int_equal(wol_engine_new(&world.loop, &agent->wol), 0);
+	for (size_t i = 0; i < LENGTH(without); i++) {
+		struct pm_machine *zeus = waking_zeus();
+
+		apply(without[i]());
+		while (zeus->job)
+			uv_run(&world.loop, UV_RUN_ONCE);
+		assert_ended_without_nic(zeus);
+		apply(world_inventory(0));
+	}
+	end_wol_engine();
+}
+
+/* The burst is ended with the job, whoever ends it. */
+static void test_the_nic_goes_and_the_wake_is_aborted(void **state)
+{
+	struct pm_machine *zeus;
+
+	(void)state;
+	assert_int_equal(wol_engine_new(&world.loop, &agent->wol), 0);
+	zeus = waking_zeus();
+	apply(zeus_without_nic());
+	pm_job_abort(zeus, "no longer wanted");
+	assert_null(zeus->job);
+	assert_int_equal(zeus->last_result, PM_RESULT_ABORTED);
+	waking_zeus();
+	apply(zeus_without_nic());
+	pm_jobs_stop(agent);
+	assert_int_equal(pm_jobs_active(agent), 0);
+	end_wol_engine();
 }
 
 static struct pm_job *reserved;
@@ -381,9 +643,17 @@ int main(void)
 	    TEST(test_a_machine_goes_and_comes_back),
 	    TEST(test_the_last_machine_goes),
 	    TEST(test_a_bmc_that_changes_is_another),
+	    TEST(test_the_last_who_could_tell_goes),
+	    TEST(test_another_bmc_tells_anew),
+	    TEST(test_a_probe_is_left_and_goes),
 	    TEST(test_settings_hold_over_a_reload),
 	    TEST(test_the_job_of_a_machine_that_goes_is_aborted),
 	    TEST(test_the_bmc_goes_while_a_job_waits_for_it),
+	    TEST(test_only_a_fresh_answer_says_already),
+	    TEST(test_a_fresh_answer_says_already),
+	    TEST(test_the_nic_goes_while_a_wake_waits),
+	    TEST(test_the_nic_goes_in_the_middle_of_a_burst),
+	    TEST(test_the_nic_goes_and_the_wake_is_aborted),
 	    TEST(test_reload_during_a_set),
 	    TEST(test_no_room_for_a_new_machine),
 	    TEST(test_a_block_without_a_machine_of_before),

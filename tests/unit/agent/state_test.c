@@ -235,6 +235,138 @@ static void test_the_bmc_goes_before_the_probe(void **state)
 	assert_state(m1, PM_POWER_ON, PM_SOURCE_PROBE); /* the BMC is silent: the probe is what is left */
 }
 
+/* --- old and new answers ------------------------------------------------------------------------------------------------ */
+
+/* As if the last answer had come long ago. */
+static void let_it_grow_old(struct pm_machine *machine)
+{
+	uv_sleep(2); /* the loop's clock is in ms: what is new must differ */
+	uv_update_time(&world.loop);
+	machine->observed_ms = 12345;
+	machine->observed_loop_ms = 1;
+}
+
+static void assert_old(const struct pm_machine *machine)
+{
+	assert_int_equal(machine->observed_ms, 12345);
+	assert_int_equal(machine->observed_loop_ms, 1);
+}
+
+static void assert_new(const struct pm_machine *machine)
+{
+	assert_int_equal(machine->observed_loop_ms, uv_now(&world.loop));
+	assert_true(machine->observed_ms > 12345);
+}
+
+static void test_a_miss_confirms_nothing(void **state)
+{
+	(void)state;
+	bmc_says(m1, true);
+	assert_new(m1);
+	let_it_grow_old(m1);
+	for (int i = 0; i < 2 * PM_MISSES; i++) {
+		bmc_misses(m1, IPMI_TIMEOUT);
+		assert_state(m1, i + 1 < PM_MISSES ? PM_POWER_ON : PM_POWER_UNKNOWN,
+			     i + 1 < PM_MISSES ? PM_SOURCE_BMC : PM_SOURCE_NONE);
+		assert_old(m1);
+	}
+	bmc_misses(m1, IPMI_AUTH_FAILED); /* an answer, but not about the power */
+	assert_old(m1);
+	bmc_says(m1, true);
+	assert_new(m1);
+}
+
+static void test_a_probe_does_not_confirm_what_the_bmc_said(void **state)
+{
+	static const enum pm_probe_result results[] = {PM_PROBE_UP, PM_PROBE_SILENT, PM_PROBE_ERROR};
+
+	(void)state;
+	for (int on = 0; on <= 1; on++) {
+		bmc_says(m1, on);
+		let_it_grow_old(m1);
+		for (size_t i = 0; i < LENGTH(results) * 2 * PM_MISSES; i++) {
+			pm_state_probe(m1, results[i / (2 * PM_MISSES)], "");
+			assert_state(m1, on ? PM_POWER_ON : PM_POWER_OFF, PM_SOURCE_BMC);
+			assert_old(m1);
+		}
+	}
+}
+
+static void test_a_probe_confirms_only_by_answering(void **state)
+{
+	(void)state;
+	pm_state_probe(m2, PM_PROBE_UP, "");
+	assert_new(m2);
+	let_it_grow_old(m2);
+	for (int i = 1; i < PM_MISSES; i++) {
+		pm_state_probe(m2, PM_PROBE_SILENT, "");
+		assert_state(m2, PM_POWER_ON, PM_SOURCE_PROBE);
+		assert_old(m2);
+	}
+	pm_state_probe(m2, PM_PROBE_UP, "");
+	assert_new(m2);
+}
+
+/* When the BMC is lost, what the probe said some time ago becomes the state, but not news of this moment. */
+static void test_the_bmc_is_lost_beside_a_probe(void **state)
+{
+	(void)state;
+	bmc_says(m1, false);
+	pm_state_probe(m1, PM_PROBE_UP, "");
+	let_it_grow_old(m1);
+	for (int i = 0; i < PM_MISSES; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_PROBE);
+	assert_old(m1);
+	pm_state_probe(m1, PM_PROBE_UP, "");
+	assert_new(m1);
+}
+
+/* --- other sources, by a reload --------------------------------------------------------------------------------------- */
+
+static void assert_unknown(uint32_t unknown)
+{
+	assert_state(m1, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
+	assert_int_equal(world.agent.machines_unknown, unknown);
+}
+
+static void test_the_last_source_goes(void **state)
+{
+	(void)state;
+	bmc_says(m1, true);
+	free(m1->bmc);
+	m1->bmc = NULL;
+	pm_state_sources_changed(m1);
+	assert_unknown(2);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1); /* nobody will ever say more */
+	assert_int_equal(world_sent[0].old_power_state, PM_POWER_ON);
+	assert_int_equal(world_sent[0].power_state, PM_POWER_UNKNOWN);
+	assert_int_equal(m1->off_count, 0);
+}
+
+static void test_another_source_comes(void **state)
+{
+	struct pm_machine_config *config = &world.agent.inventory->machines[0];
+
+	(void)state;
+	give_bmc_config(config, NULL, 623);
+	for (int on = 1; on >= 0; on--) {
+		bmc_says(m1, true);
+		world_drain(&world);
+		world_sent_count = 0;
+		free(m1->bmc);
+		give_bmc(m1);
+		pm_state_sources_changed(m1);
+		assert_unknown(2);
+		assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 0); /* as after a start */
+		bmc_says(m1, on);
+		assert_state(m1, on ? PM_POWER_ON : PM_POWER_OFF, PM_SOURCE_BMC);
+		assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), !on); /* what it says is news, or not */
+	}
+	assert_int_equal(world_sent[0].old_power_state, PM_POWER_ON);
+	assert_int_equal(m1->off_count, 1);
+}
+
 /* --- transitions, restarts ------------------------------------------------------------------------------------------- */
 
 static void test_a_transition_is_shown_until_it_is_over(void **state)
@@ -404,6 +536,12 @@ int main(void)
 	    TEST(test_a_probe_that_cannot_be_made_says_nothing),
 	    TEST(test_the_history_has_when_the_host_went_silent),
 	    TEST(test_the_bmc_goes_before_the_probe),
+	    TEST(test_a_miss_confirms_nothing),
+	    TEST(test_a_probe_does_not_confirm_what_the_bmc_said),
+	    TEST(test_a_probe_confirms_only_by_answering),
+	    TEST(test_the_bmc_is_lost_beside_a_probe),
+	    TEST(test_the_last_source_goes),
+	    TEST(test_another_source_comes),
 	    TEST(test_a_transition_is_shown_until_it_is_over),
 	    TEST(test_nothing_of_before_a_restart_counts_as_observed),
 	    TEST(test_a_restart_alone_is_no_news),

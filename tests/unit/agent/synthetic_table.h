@@ -33,6 +33,11 @@ struct row {
 };
 
 static struct row rows[ROW_COUNT];
+static struct {
+	unsigned begins, good_ends, bad_ends;
+	bool open; /* between begin and end */
+	int begin_error, end_error;
+} around; /* what came around the apply of all rows */
 static struct pm_rows ordered;
 
 static inline bool seek(const oid *index, size_t length, bool inclusive, struct pm_row *row)
@@ -73,7 +78,7 @@ static inline int test(struct pm_row_set *set, struct pm_error *err)
 		pm_value_copy(set->values[TEXT], row->seen_text);
 	set->failed_column = row->failed_column;
 	if (row->test_error)
-		pm_fail(err, EINVAL, "refused by the test");
+		pm_error_set(err, "refused by the test");
 	return row->test_error;
 }
 
@@ -81,20 +86,47 @@ static inline int apply(struct pm_row_set *set, struct pm_error *err)
 {
 	struct row *row = set->row.object;
 
+	assert_true(around.open);
 	row->applies++;
 	set->failed_column = row->failed_column;
 	if (row->apply_error)
-		pm_fail(err, EIO, "refused by apply");
+		pm_error_set(err, "refused by apply");
 	return row->apply_error;
+}
+
+static inline int begin_all(struct pm_error *err)
+{
+	assert_false(around.open);
+	around.begins++;
+	around.open = !around.begin_error;
+	if (around.begin_error)
+		pm_error_set(err, "refused by begin");
+	return around.begin_error;
+}
+
+static inline int end_all(bool good, struct pm_error *err)
+{
+	assert_true(around.open);
+	around.open = false;
+	if (!good) {
+		around.bad_ends++;
+		return 0;
+	}
+	around.good_ends++;
+	if (around.end_error)
+		pm_error_set(err, "refused by end");
+	return around.end_error;
 }
 
 static inline void commit(struct pm_row_set *set)
 {
+	assert_false(around.open);
 	((struct row *)set->row.object)->commits++;
 }
 
 static inline void undo(struct pm_row_set *set)
 {
+	assert_false(around.open); /* what it takes back must not be part of what is rolled back */
 	((struct row *)set->row.object)->undos++;
 }
 
@@ -107,6 +139,8 @@ static const struct pm_table table = {.name = "testTable",
 				      .get = get,
 				      .missing = missing,
 				      .test = test,
+				      .begin = begin_all,
+				      .end = end_all,
 				      .apply = apply,
 				      .commit = commit,
 				      .undo = undo};
@@ -118,6 +152,7 @@ static inline void make_rows(void)
 	static const char *const names[] = {"a", "b", "aa", "zz", "ab", "abc"};
 
 	pm_rows_clear(&ordered);
+	memset(&around, 0, sizeof(around));
 	for (size_t i = 0; i < ROW_COUNT; i++) {
 		struct row *row = &rows[i];
 

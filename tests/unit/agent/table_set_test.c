@@ -204,6 +204,65 @@ static void test_apply_refuses(void **state)
 	assert_calls(&rows[5], 1, 1, 0, 1);
 }
 
+static void assert_around(unsigned begins, unsigned good_ends, unsigned bad_ends)
+{
+	assert_int_equal(around.begins, begins);
+	assert_int_equal(around.good_ends, good_ends);
+	assert_int_equal(around.bad_ends, bad_ends);
+	assert_false(around.open);
+}
+
+/* All rows of a SET are written together, or none: the second row is refused when the first is written already. */
+static void test_one_write_for_all_rows(void **state)
+{
+	static const int modes[] = {MODE_SET_RESERVE1, MODE_SET_RESERVE2, MODE_SET_ACTION, MODE_SET_COMMIT};
+	struct exchange exchange;
+	int which;
+
+	(void)state;
+	make_rows();
+	begin_set(&exchange, 15);
+	assert_int_equal(run_phases(&exchange, modes, 3, &which), SNMP_ERR_NOERROR);
+	assert_around(1, 1, 0);
+	assert_int_equal(phase(&exchange, MODE_SET_COMMIT, &which), SNMP_ERR_NOERROR);
+	end(&exchange);
+	assert_around(1, 1, 0);
+	make_rows();
+	rows[5].apply_error = SNMP_ERR_COMMITFAILED;
+	begin_set(&exchange, 16);
+	assert_int_equal(run_phases(&exchange, modes, 3, &which), SNMP_ERR_COMMITFAILED);
+	assert_around(1, 0, 1);
+	assert_calls(&rows[3], 1, 1, 0, 1);
+	assert_calls(&rows[5], 1, 1, 0, 1);
+	end(&exchange);
+}
+
+/* The write of all rows fails as a whole, before or after they were applied. */
+static void test_the_write_fails(void **state)
+{
+	static const int modes[] = {MODE_SET_RESERVE1, MODE_SET_RESERVE2, MODE_SET_ACTION};
+
+	(void)state;
+	for (int late = 0; late <= 1; late++) {
+		struct exchange exchange;
+		int which;
+
+		make_rows();
+		*(late ? &around.end_error : &around.begin_error) = -EIO;
+		begin_set(&exchange, 17 + late);
+		assert_int_equal(run_phases(&exchange, modes, 3, &which), SNMP_ERR_COMMITFAILED);
+		assert_int_equal(which, 0);
+		clear_errors(&exchange);
+		assert_int_equal(phase(&exchange, MODE_SET_UNDO, &which), SNMP_ERR_NOERROR);
+		end(&exchange);
+		assert_around(1, (unsigned)late, 0);
+		assert_calls(&rows[3], 1, (unsigned)late, 0, 1);
+		assert_calls(&rows[5], 1, (unsigned)late, 0, 1);
+		pm_table_abort_sets();
+		assert_int_equal(rows[3].undos, 1);
+	}
+}
+
 /* Another subagent in the same SET has refused. */
 static void test_set_taken_back_by_the_master(void **state)
 {
@@ -334,6 +393,8 @@ int main(void)
 	    cmocka_unit_test(test_the_test_refuses),
 	    cmocka_unit_test(test_the_refusal_names_its_column),
 	    cmocka_unit_test(test_apply_refuses),
+	    cmocka_unit_test(test_one_write_for_all_rows),
+	    cmocka_unit_test(test_the_write_fails),
 	    cmocka_unit_test(test_set_taken_back_by_the_master),
 	    cmocka_unit_test(test_repeated_test_set),
 	    cmocka_unit_test(test_two_sets_at_the_same_time),

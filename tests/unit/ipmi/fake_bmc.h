@@ -47,17 +47,21 @@ struct fake_bmc {
 	bool session;
 
 	bool power;
+	uint8_t boot[5];                         /* boot option parameter 5, table 28-14 */
 	unsigned received[FAKE_KINDS], controls; /* controls: executed */
 	uint8_t open_status, rakp2_status, rakp4_status, completion_code, privilege_code;
-	unsigned busy;    /* this many commands are answered "node busy" */
-	bool short_data;  /* commands are answered without data */
-	bool extra_octet; /* RAKP message 2 carries one octet too many */
+	uint8_t control_code; /* Chassis Control is done, and answered with this */
+	unsigned busy;        /* this many commands are answered "node busy" */
+	bool short_data;      /* commands are answered without data */
+	bool extra_octet;     /* RAKP message 2 carries one octet too many */
 	bool bad_checksum, no_ipmi_2, rakp4_not_empty, short_refusal;
 	/*
 	 * Called with each answer before it is sent; returns false to swallow it. It may send other packets
 	 * by fake_send(). plain_flags says that the packet is inside the session.
 	 */
 	bool (*filter)(struct fake_bmc *bmc, enum fake_kind kind, uint8_t *packet, size_t length);
+	/* Called with each chassis command that is done, its number and the octets that may be its data. */
+	void (*done)(struct fake_bmc *bmc, uint8_t command, const uint8_t *data);
 	void *data;
 };
 
@@ -455,10 +459,47 @@ static inline void fake_answer_message(struct fake_bmc *bmc, enum fake_kind kind
 	fake_answer_session(bmc, kind, &answer);
 }
 
+/* Table 28-4: on after power up; off after power down and soft shutdown; cycle and reset leave it as it was. */
+static inline void fake_control(struct fake_bmc *bmc, uint8_t control)
+{
+	bmc->controls++;
+	if (control == 1)
+		bmc->power = true;
+	else if (control == 0 || control == 5)
+		bmc->power = false;
+}
+
+/* Does what a chassis command asks for; returns the number of octets in data, at most 7. */
+static inline size_t fake_do_command(struct fake_bmc *bmc, uint8_t command, const uint8_t *request,
+				     uint8_t *data)
+{
+	if (bmc->done)
+		bmc->done(bmc, command, request);
+	switch (command) {
+	case 0x01: /* Get Chassis Status */
+		memcpy(data, (uint8_t[]){bmc->power, 0x10, 0x40, 0}, 4);
+		return 4;
+	case 0x02: /* Chassis Control */
+		fake_control(bmc, request[0]);
+		return 0;
+	case 0x08: /* Set System Boot Options */
+		if ((request[0] & 0x7f) == 5)
+			memcpy(bmc->boot, request + 1, sizeof(bmc->boot));
+		return 0;
+	case 0x09: /* Get System Boot Options: version, parameter, its data */
+		data[0] = 1;
+		data[1] = request[0] & 0x7f;
+		memcpy(data + 2, bmc->boot, sizeof(bmc->boot));
+		return 2 + sizeof(bmc->boot);
+	default:
+		return 0;
+	}
+}
+
 static inline void fake_on_command(struct fake_bmc *bmc, const uint8_t *request)
 {
-	uint8_t status[] = {bmc->power, 0x10, 0x40, 0};
-	bool is_status = request[5] == 0x01;
+	uint8_t data[8] = {0}, code = bmc->completion_code;
+	size_t length = 0;
 
 	bmc->received[FAKE_COMMAND]++;
 	if (bmc->busy) {
@@ -466,12 +507,11 @@ static inline void fake_on_command(struct fake_bmc *bmc, const uint8_t *request)
 		fake_answer_message(bmc, FAKE_COMMAND, request, 0xc0, NULL, 0);
 		return;
 	}
-	if (request[5] == 0x02 && !bmc->completion_code) { /* Chassis Control */
-		bmc->controls++;
-		bmc->power = request[6] == 1;
+	if (!code) {
+		length = fake_do_command(bmc, request[5], request + 6, data);
+		code = request[5] == 0x02 ? bmc->control_code : 0;
 	}
-	fake_answer_message(bmc, FAKE_COMMAND, request, bmc->completion_code, status,
-			    is_status && !bmc->short_data ? sizeof(status) : 0);
+	fake_answer_message(bmc, FAKE_COMMAND, request, code, data, bmc->short_data ? 0 : length);
 }
 
 static inline void fake_on_message(struct fake_bmc *bmc, const uint8_t *request)
