@@ -127,13 +127,19 @@ static void send_request(struct pm_job *job);
 /* IPMI 2.0, table 5-2: with C0h nothing was done; with C3h and CEh it may have been, only the answer is missing. */
 static bool was_not_done(const struct ipmi_reply *reply)
 {
-	return reply->result == IPMI_UNREACHABLE ||
+	bool unanswered = reply->result == IPMI_TIMEOUT || reply->result == IPMI_CANCELLED ||
+			  reply->result == IPMI_UNREACHABLE;
+
+	return (unanswered && !reply->sent) ||
 	       (reply->result == IPMI_REJECTED && reply->completion_code == 0xc0);
 }
 
 static bool may_have_been_done(const struct ipmi_reply *reply)
 {
-	return reply->result == IPMI_TIMEOUT || reply->result == IPMI_CANCELLED ||
+	bool unanswered = reply->result == IPMI_TIMEOUT || reply->result == IPMI_CANCELLED ||
+			  reply->result == IPMI_UNREACHABLE;
+
+	return (unanswered && reply->sent) ||
 	       (reply->result == IPMI_REJECTED &&
 		(reply->completion_code == 0xc3 || reply->completion_code == 0xce));
 }
@@ -230,15 +236,18 @@ static void accepted(struct pm_job *job)
 
 static void request_failed(struct pm_job *job, const struct ipmi_reply *reply)
 {
-	char text[400];
+	char text[400], tries[32] = "";
 
+	if (job->tries > 1)
+		snprintf(tries, sizeof(tries), " (tried %u times)", job->tries);
 	if (current(job)->momentary && may_have_been_done(reply)) {
 		snprintf(text, sizeof(text),
 			 "%s; it may have been done and is not sent twice: look at the machine", reply->text);
 		step_failed(job, reply->result == IPMI_CANCELLED ? PM_RESULT_INTERRUPTED : PM_RESULT_TIMEOUT,
 			    text);
 	} else {
-		step_failed(job, result_of(reply->result), reply->text);
+		snprintf(text, sizeof(text), "%s%s", reply->text, tries);
+		step_failed(job, result_of(reply->result), text);
 	}
 }
 
@@ -374,8 +383,8 @@ static void wake_ok(struct pm_job *job, struct pm_nic *nic)
 
 	if (job->packets_seen) {
 		nic->last_result = PM_RESULT_OK;
-		snprintf(note, sizeof(note), "; %u of %u magic packets seen on the wire", job->packets_seen,
-			 job->packets_sent);
+		snprintf(note, sizeof(note), "%s; %u of %u magic packets seen on the wire",
+			 job->was_on ? ", as it was before" : "", job->packets_seen, job->packets_sent);
 	} else {
 		nic->last_result = PM_RESULT_WAKE_NOT_SEEN;
 		snprintf(note, sizeof(note), "; no magic packet was seen on the wire: %.100s", job->trouble);
@@ -604,6 +613,7 @@ static uint64_t confirm_ms(const struct pm_machine *machine)
 
 void pm_action_start(struct pm_job *job)
 {
+	job->was_on = job->request.machine->observed == PM_POWER_ON;
 	job->timer = pm_timer_new(job->agent->loop, on_timer, job);
 	if (!job->timer) {
 		pm_job_finish(job, PM_RESULT_INTERNAL_ERROR, "no memory");

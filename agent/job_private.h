@@ -26,6 +26,7 @@ struct pm_job {
 	bool acted;      /* the BMC accepted, or a magic packet was sent */
 	bool left_goal;  /* cycle: the machine was seen off */
 	unsigned tries, acceptances;
+	bool was_on;            /* when it began */
 	bool resumed;           /* after a restart: the machine is looked at first */
 	struct pm_job_end *end; /* room for the end: there must be one when the job is over */
 	unsigned bursts, packets_sent, packets_seen;

@@ -189,7 +189,10 @@ static int read_file(const char *path, struct pm_secret *secret, struct pm_error
 
 	*secret = (struct pm_secret){0};
 	if (fd < 0)
-		return pm_fail(error, errno, "%s: %s", path, strerror(errno));
+		return pm_fail(error, errno,
+			       "the secret file %s cannot be read: %s: it has to be a file that %s may read "
+			       "and nobody else",
+			       path, strerror(errno), geteuid() == 0 ? "root" : "the user of pmstackd");
 	rc = read_secret(fd, path, secret, error);
 	close(fd);
 	return rc;

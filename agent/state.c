@@ -238,6 +238,8 @@ void pm_state_chassis(struct pm_machine *machine, const struct ipmi_reply *reply
 /* Why a probe cannot be asked is logged once, until it can be asked again. */
 static void note_trouble(struct pm_machine *machine, const char *text)
 {
+	if (!*text && *machine->probe_trouble)
+		pm_log(LOG_NOTICE, "%s: the probe can be asked again", machine->config->name);
 	if (*text && strcmp(machine->probe_trouble, text) != 0)
 		pm_log(LOG_WARNING, "%s: the probe cannot be asked: %s", machine->config->name, text);
 	snprintf(machine->probe_trouble, sizeof(machine->probe_trouble), "%s", text);

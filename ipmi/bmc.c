@@ -43,6 +43,7 @@ static void complete(struct ipmi_op *op, struct ipmi_reply *reply)
 
 	if (reply->result == IPMI_TIMEOUT || reply->result == IPMI_UNREACHABLE)
 		bmc->stats.timeouts++;
+	reply->sent = op->sent;
 	unlink_op(op);
 	free(op);
 	if (bmc->head)
@@ -105,15 +106,17 @@ static void finish_head_late(struct ipmi_bmc *bmc)
 	const char *error = bmc->network_error == ECONNREFUSED ? "connection refused by host"
 			    : bmc->network_error               ? strerror(bmc->network_error)
 							       : "";
-	char name[64], limit[32];
+	char name[64], limit[32], suite[32] = "";
 
 	ipmi_request_name(&op->request, name, sizeof(name));
 	ipmi_seconds(op->timeout_ms, limit, sizeof(limit));
+	if (bmc->waiting && bmc->waiting->framing != IPMI_FRAMING_LAN)
+		snprintf(suite, sizeof(suite), ", cipher suite %u", bmc->suites[bmc->suite]);
 	if (bmc->state == IPMI_STATE_RESOLVING)
 		ipmi_bmc_finish(bmc, result, " has a name that did not resolve within %s", limit);
 	else if (bmc->waiting && bmc->waiting->cmd != ipmi_command_exchanges[op->request.command].cmd)
-		ipmi_bmc_finish(bmc, result, " did not answer %s (for %s) within %s%s%s", bmc->waiting->name,
-				name, limit, *error ? ": " : "", error);
+		ipmi_bmc_finish(bmc, result, " did not answer %s (for %s%s) within %s%s%s",
+				bmc->waiting->name, name, suite, limit, *error ? ": " : "", error);
 	else
 		ipmi_bmc_finish(bmc, result, " did not answer %s within %s%s%s", name, limit,
 				*error ? ": " : "", error);
@@ -278,7 +281,8 @@ static int64_t realtime_ms(void)
 
 static void note_answer(struct ipmi_bmc *bmc)
 {
-	bmc->stats.round_trip_us = (unsigned)((uv_hrtime() - bmc->sent_ns) / 1000);
+	if (is_command(bmc->waiting)) /* setting up a session says nothing about how long a command takes */
+		bmc->stats.round_trip_us = (unsigned)((uv_hrtime() - bmc->sent_ns) / 1000);
 	bmc->stats.last_contact_ms = realtime_ms();
 	bmc->answered_ms = ipmi_now_ms();
 	bmc->network_error = 0;

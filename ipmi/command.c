@@ -173,8 +173,9 @@ static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
 	char name[64], text[IPMI_ERR_STR_MAX_LEN] = "";
 
 	ipmi_completion_code_strerror_r(exchange->cmd, exchange->net_fn, completion_code, text, sizeof(text));
-	ipmi_text(reply.text, sizeof(reply.text), "%s refused %s: completion code 0x%02X: %s", bmc->name,
-		  ipmi_request_name(running(bmc), name, sizeof(name)), completion_code, text);
+	ipmi_text(reply.text, sizeof(reply.text), "%s refused %s: completion code 0x%02X: %s%s", bmc->name,
+		  ipmi_request_name(running(bmc), name, sizeof(name)), completion_code, text,
+		  completion_code == 0xd4 ? " Its credentials need a higher privilege." : "");
 	ipmi_bmc_reply(bmc, &reply);
 }
 

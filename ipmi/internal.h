@@ -127,6 +127,7 @@ struct ipmi_bmc {
 	enum ipmi_state state;
 	struct ipmi_session session;
 	unsigned suites_refused; /* in this set-up */
+	bool suite_unanswered;   /* the suite in use is not the first because that one met silence */
 	uint64_t answered_ms;    /* last answer inside this session */
 
 	const struct ipmi_exchange *waiting; /* on the wire, NULL = nothing */

@@ -125,6 +125,7 @@ struct ipmi_boot_flags {
 struct ipmi_reply {
 	enum ipmi_result result;
 	uint8_t completion_code; /* with IPMI_REJECTED */
+	bool sent;               /* the command itself has been on the wire, answered or not */
 	char text[256];          /* why not IPMI_OK, in words: BMC, command, what to do; "" with IPMI_OK */
 	unsigned round_trip_us;  /* of the request that was answered; 0 when none was */
 	union {                  /* with IPMI_OK, by command */

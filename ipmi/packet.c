@@ -25,8 +25,7 @@ enum {
 	SETUP_CONSOLE_ID = 4, /* offset of the console's session ID in every set-up answer, 13.18-13.23 */
 	MESSAGE_HEADER_LENGTH = 6, /* table 13-8, IPMI message; cmd is its last octet */
 	MESSAGE_RQ_SEQ = 4,
-	LAN_MESSAGE = 14, /* offset of the IPMI message in an IPMI 1.5 packet without authentication */
-	COMPLETION_CODE_NODE_BUSY = 0xc0
+	LAN_MESSAGE = 14 /* offset of the IPMI message in an IPMI 1.5 packet without authentication */
 };
 
 const struct ipmi_exchange *ipmi_exchange(enum ipmi_exchange_id id)

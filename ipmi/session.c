@@ -90,10 +90,12 @@ static int fill_rakp_3(const struct ipmi_bmc *bmc, fiid_obj_t request)
 	    s->managed_random, sizeof(s->managed_random), s->console_id, IPMI_NAME_ONLY_LOOKUP,
 	    (uint8_t)bmc->privilege, or_null(bmc->username, username_length(bmc)), username_length(bmc), code,
 	    sizeof(code));
-	if (length < 0)
-		return -1;
-	return fill_rmcpplus_rakp_message_3(bmc->tag, RMCPPLUS_STATUS_NO_ERRORS, s->managed_id,
-					    or_null(code, (unsigned)length), (unsigned)length, request);
+	if (length >= 0)
+		length =
+		    fill_rmcpplus_rakp_message_3(bmc->tag, RMCPPLUS_STATUS_NO_ERRORS, s->managed_id,
+						 or_null(code, (unsigned)length), (unsigned)length, request);
+	explicit_bzero(code, sizeof(code));
+	return length;
 }
 
 static int fill_set_privilege(const struct ipmi_bmc *bmc, fiid_obj_t request)
@@ -125,9 +127,13 @@ static int new_session(struct ipmi_bmc *bmc)
 	return 0;
 }
 
+/* A suite that was left because of silence is tried again: packets may just have been lost. */
 void ipmi_session_begin(struct ipmi_bmc *bmc)
 {
 	bmc->suites_refused = 0;
+	if (bmc->suite_unanswered)
+		bmc->suite = 0;
+	bmc->suite_unanswered = false;
 	ipmi_resolve(bmc);
 }
 
@@ -180,13 +186,25 @@ bool ipmi_session_unanswered(struct ipmi_bmc *bmc)
 	case IPMI_EXCHANGE_AUTH_CAPABILITIES: /* another address of the same name may be the right one */
 		if (bmc->address_count > 1) {
 			bmc->address = (bmc->address + 1) % bmc->address_count;
-			ipmi_engine_address(bmc);
+			if (ipmi_engine_address(bmc) < 0) {
+				ipmi_bmc_finish(bmc, IPMI_INTERNAL, ": out of memory");
+				return true;
+			}
 		}
 		return false;
 	case IPMI_EXCHANGE_OPEN_SESSION: /* some BMCs are silent about a suite that they do not know */
 		if (bmc->transmissions < 2 || bmc->suite_count < 2 || !next_suite(bmc))
 			return false;
+		bmc->suite_unanswered = true;
 		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
+		return true;
+	case IPMI_EXCHANGE_SET_PRIVILEGE: /* the first message under the suite: some agree to one and cannot do it */
+		if (bmc->transmissions < IPMI_RESTART_AFTER || bmc->suite_count < 2)
+			return false;
+		bmc->suite = (bmc->suite + 1) % bmc->suite_count;
+		bmc->suite_unanswered = true;
+		ipmi_session_drop(bmc);
+		ipmi_session_start(bmc);
 		return true;
 	default:
 		if (bmc->transmissions < IPMI_RESTART_AFTER)
@@ -229,8 +247,10 @@ static void refused(struct ipmi_bmc *bmc, uint8_t status)
 		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, " refuses the password of user \"%s\"", bmc->username);
 		break;
 	default:
-		ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED, " refuses cipher suite %u: status 0x%02X: %s",
-				bmc->suites[bmc->suite], status, text);
+		ipmi_bmc_finish(
+		    bmc, IPMI_UNSUPPORTED,
+		    " refuses cipher suite %u: status 0x%02X: %s: list another one in cipher-suites",
+		    bmc->suites[bmc->suite], status, text);
 		break;
 	}
 }

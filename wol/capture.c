@@ -345,9 +345,12 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *header, const u_cha
 		capture->owner->captured(capture, &captured, &time, capture->owner->data);
 }
 
+/* At most so many frames in one turn of the loop: a segment may be flooded with magic packets. */
+enum { FRAMES_A_TURN = 256, DRAIN_TURNS = 16 };
+
 static int dispatch(struct wol_capture *capture)
 {
-	return pcap_dispatch(capture->pcap, -1, on_frame, (u_char *)capture);
+	return pcap_dispatch(capture->pcap, FRAMES_A_TURN, on_frame, (u_char *)capture);
 }
 
 /* The interface went down or away. A later packet opens a new capture; this one would only wake the loop in
@@ -372,6 +375,13 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 void wol_capture_drain(struct wol_capture *capture)
 {
-	if (works(capture) && dispatch(capture) < 0)
+	int rc = 0;
+
+	for (int turn = 0; turn < DRAIN_TURNS && works(capture); turn++) {
+		rc = dispatch(capture);
+		if (rc < FRAMES_A_TURN)
+			break;
+	}
+	if (works(capture) && rc < 0)
 		capture_lost(capture, pcap_geterr(capture->pcap));
 }

@@ -6,8 +6,9 @@
 enum { INDEX = 1, TIME, KIND, SEVERITY, TEXT, COLUMN_COUNT };
 
 static const struct pm_column columns[COLUMN_COUNT] = {
-    [INDEX] = PM_INDEX(ASN_UNSIGNED),  [TIME] = PM_READ(ASN_OCTET_STR), [KIND] = PM_READ(ASN_INTEGER),
-    [SEVERITY] = PM_READ(ASN_INTEGER), [TEXT] = PM_READ(ASN_OCTET_STR),
+    [INDEX] = PM_INDEX("pmEventIndex", ASN_UNSIGNED), [TIME] = PM_READ("pmEventTime", ASN_OCTET_STR),
+    [KIND] = PM_READ("pmEventKind", ASN_INTEGER),     [SEVERITY] = PM_READ("pmEventSeverity", ASN_INTEGER),
+    [TEXT] = PM_READ("pmEventText", ASN_OCTET_STR),
 };
 
 /* The smallest event index that may be the answer within the machine of index[0]; false: none can be. */

@@ -8,7 +8,7 @@
 
 /* --- pmGroupMemberTable ----------------------------------------------------------------------- */
 
-static const struct pm_column member_columns[] = {[1] = PM_READ(ASN_OCTET_STR)};
+static const struct pm_column member_columns[] = {[1] = PM_READ("pmGroupMemberMachineName", ASN_OCTET_STR)};
 
 static int compare_names(const void *a, const void *b)
 {
@@ -84,7 +84,7 @@ const struct pm_table pm_group_member_table = {.name = "pmGroupMemberTable",
 
 /* --- pmNameTable ------------------------------------------------------------------------------ */
 
-static const struct pm_column name_columns[] = {[1] = PM_READ(ASN_UNSIGNED)};
+static const struct pm_column name_columns[] = {[1] = PM_READ("pmNameIndex", ASN_UNSIGNED)};
 
 static struct pm_rows name_rows;
 

@@ -9,8 +9,8 @@
 enum { INDEX = 1, STATES, COLUMN_COUNT };
 
 static const struct pm_column columns[COLUMN_COUNT] = {
-    [INDEX] = PM_INDEX(ASN_UNSIGNED),
-    [STATES] = PM_READ(ASN_OCTET_STR),
+    [INDEX] = PM_INDEX("pmStateMapBlock", ASN_UNSIGNED),
+    [STATES] = PM_READ("pmStateMapStates", ASN_OCTET_STR),
 };
 
 static oid block_of(const struct pm_row *machine)

@@ -214,24 +214,86 @@ void pm_table_abort_sets(void)
 
 /* --- SET: the checks of RESERVE1, in the order of RFC 3416, 4.2.5 ----------------------------- */
 
+static const char *error_name(int error)
+{
+	switch (error) {
+	case SNMP_ERR_WRONGTYPE:
+		return "wrongType";
+	case SNMP_ERR_WRONGLENGTH:
+		return "wrongLength";
+	case SNMP_ERR_WRONGVALUE:
+		return "wrongValue";
+	case SNMP_ERR_NOCREATION:
+		return "noCreation";
+	case SNMP_ERR_INCONSISTENTVALUE:
+		return "inconsistentValue";
+	case SNMP_ERR_INCONSISTENTNAME:
+		return "inconsistentName";
+	case SNMP_ERR_NOTWRITABLE:
+		return "notWritable";
+	case SNMP_ERR_COMMITFAILED:
+		return "commitFailed";
+	case SNMP_ERR_RESOURCEUNAVAILABLE:
+		return "resourceUnavailable";
+	default:
+		return snmp_errstring(error);
+	}
+}
+
+static const char *type_name(unsigned type)
+{
+	switch (type) {
+	case ASN_INTEGER:
+		return "INTEGER";
+	case ASN_OCTET_STR:
+		return "OCTET STRING";
+	case ASN_OBJECT_ID:
+		return "OBJECT IDENTIFIER";
+	case ASN_UNSIGNED: /* Gauge32 has the same number */
+		return "Unsigned32";
+	case ASN_COUNTER:
+		return "Counter32";
+	case ASN_TIMETICKS:
+		return "TimeTicks";
+	case ASN_IPADDRESS:
+		return "IpAddress";
+	default:
+		return "another type";
+	}
+}
+
+/* "pmMachineCommand.7" */
+static void object_name(const struct pm_table *table, const netsnmp_variable_list *varbind, char *name,
+			size_t size)
+{
+	oid column = varbind->name_length > ENTRY_PREFIX ? varbind->name[ENTRY_PREFIX] : 0;
+	const char *known = column < table->column_count ? table->columns[column].name : NULL;
+	int used = snprintf(name, size, "%s", known ? known : table->name);
+
+	for (size_t i = ENTRY_PREFIX + (known != NULL); i < varbind->name_length && (size_t)used < size; i++)
+		used += snprintf(name + used, size - (size_t)used, ".%lu", (unsigned long)varbind->name[i]);
+}
+
 static void log_refusal(const netsnmp_request_info *request, const struct pm_table *table, int error,
 			const char *why)
 {
 	char name[256];
 
-	snprint_objid(name, sizeof(name), request->requestvb->name, request->requestvb->name_length);
-	pm_log(LOG_NOTICE, "SET of %s refused with %s: %s: %s", name, snmp_errstring(error), table->name,
-	       why);
+	object_name(table, request->requestvb, name, sizeof(name));
+	pm_log(LOG_NOTICE, "SET of %s refused with %s: %s", name, error_name(error), why);
 }
 
 static int check_number(const struct pm_column *column, uint32_t number, bool negative, struct pm_error *err)
 {
-	if (!negative && number >= column->min && number <= column->max &&
+	uint32_t min = column->never == column->min && column->never ? column->min + 1 : column->min;
+
+	if (!negative && number >= min && number <= column->max &&
 	    !(column->never && number == column->never))
 		return SNMP_ERR_NOERROR;
-	pm_error_set(err, "the value must be %u to %u%s",
-		     column->never == column->min ? column->min + 1 : column->min, column->max,
-		     column->never > column->min ? ", with a gap" : "");
+	if (negative)
+		pm_error_set(err, "the value is negative, %u to %u is right", min, column->max);
+	else
+		pm_error_set(err, "the value is %u, %u to %u is right", number, min, column->max);
 	return SNMP_ERR_WRONGVALUE;
 }
 
@@ -239,8 +301,8 @@ static int check_value(const struct pm_column *column, const netsnmp_variable_li
 		       struct pm_value *value, struct pm_error *err)
 {
 	if (varbind->type != column->type) {
-		pm_error_set(err, "the value has the wrong ASN.1 type 0x%02x, 0x%02x would be right",
-			     varbind->type, column->type);
+		pm_error_set(err, "the value is of type %s, %s is right", type_name(varbind->type),
+			     type_name(column->type));
 		return SNMP_ERR_WRONGTYPE;
 	}
 	value->type = column->type;
@@ -251,8 +313,8 @@ static int check_value(const struct pm_column *column, const netsnmp_variable_li
 		return check_number(column, (uint32_t)number, column->type == ASN_INTEGER && number < 0, err);
 	}
 	if (varbind->val_len < column->min || varbind->val_len > column->max) {
-		pm_error_set(err, "%zu octets, but %u to %u are allowed", varbind->val_len, column->min,
-			     column->max);
+		pm_error_set(err, "the value has %zu octets, %u to %u is right", varbind->val_len,
+			     column->min, column->max);
 		return SNMP_ERR_WRONGLENGTH;
 	}
 	memcpy(value->buffer, varbind->val.string, varbind->val_len);
@@ -286,7 +348,7 @@ static int find_row(struct set_transaction *transaction, const netsnmp_variable_
 
 	if (!seek(transaction->table, index, length, true, &row) ||
 	    snmp_oid_compare(row.index, row.index_length, index, length) != 0) {
-		pm_error_set(err, "there is no such row");
+		pm_error_set(err, "nothing with this index is configured");
 		return transaction->table->missing(index, length);
 	}
 	change->row = row_of(transaction, &row);

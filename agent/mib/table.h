@@ -33,27 +33,28 @@ enum pm_access { PM_NO_ACCESS, PM_READ_ONLY, PM_READ_WRITE };
 
 /* A column; min..max are octets of a string's length or bounds of a number. */
 struct pm_column {
-	uint8_t type; /* ASN_INTEGER, ASN_UNSIGNED, ASN_COUNTER, ASN_OCTET_STR, ...; 0: no such column */
+	const char *name; /* as in the MIB, for the log */
+	uint8_t type;     /* ASN_INTEGER, ASN_UNSIGNED, ASN_COUNTER, ASN_OCTET_STR, ...; 0: no such column */
 	enum pm_access access;
 	uint32_t min, max; /* what a SET may write */
-	uint32_t never;    /* not 0: a number inside min..max that a SET may not write */
+	uint32_t never; /* not 0: a number inside min..max that a SET may not write, such as the verb none */
 };
 
-#define PM_INDEX(type)                      \
-	{                                   \
-		type, PM_NO_ACCESS, 0, 0, 0 \
+#define PM_INDEX(name, type)                      \
+	{                                         \
+		name, type, PM_NO_ACCESS, 0, 0, 0 \
 	}
-#define PM_READ(type)                       \
-	{                                   \
-		type, PM_READ_ONLY, 0, 0, 0 \
+#define PM_READ(name, type)                       \
+	{                                         \
+		name, type, PM_READ_ONLY, 0, 0, 0 \
 	}
-#define PM_WRITE(type, min, max)                 \
-	{                                        \
-		type, PM_READ_WRITE, min, max, 0 \
+#define PM_WRITE(name, type, min, max)                 \
+	{                                              \
+		name, type, PM_READ_WRITE, min, max, 0 \
 	}
-#define PM_WRITE_NOT(type, min, max, never)          \
-	{                                            \
-		type, PM_READ_WRITE, min, max, never \
+#define PM_WRITE_NOT(name, type, min, max, never)          \
+	{                                                  \
+		name, type, PM_READ_WRITE, min, max, never \
 	}
 
 struct pm_value {
