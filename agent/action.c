@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Runs the steps of a job: sends, waits until the goal is observed, repeats what may be repeated, falls back. */
-#include "agent/event.h"
+/*
+ * Runs the steps of a job: sends, waits until the goal is observed, repeats what may be repeated, falls back. How a
+ * machine is woken is in wake.c.
+ */
 #include "agent/job_private.h"
 #include "agent/log.h"
-#include "agent/notify.h"
 #include "agent/poll.h"
 #include "agent/state.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define TICK_MS            250
-#define RETRY_MS           2000  /* after a request without an answer */
-#define TRIES_MAX          3     /* of a request that is not answered, until the step fails */
-#define REPEAT_MS          15000 /* power up, power down: accepted, but the state does not come */
-#define CYCLE_SETTLE_MS    8000  /* a cycle so short that no poll saw the machine off */
-#define BURST_PAUSE_MS     5000  /* after the first burst; twice as long after each further one */
-#define BURST_PAUSE_MAX_MS 30000
-#define CONFIRM_MARGIN_MS  1000
-#define BURSTS_UNSEEN_MAX  2
+#define TICK_MS           250
+#define RETRY_MS          2000  /* after a request without an answer */
+#define TRIES_MAX         3     /* of a request that is not answered, until the step fails */
+#define REPEAT_MS         15000 /* power up, power down: accepted, but the state does not come */
+#define CYCLE_SETTLE_MS   8000  /* a cycle so short that no poll saw the machine off */
+#define CONFIRM_MARGIN_MS 1000
 
 static void begin_step(struct pm_job *job);
 
@@ -44,7 +42,7 @@ static double seconds_since(const struct pm_job *job, uint64_t then_ms)
 
 /* --- the end of a step ------------------------------------------------------------------------ */
 
-static void stop_step(struct pm_job *job)
+void pm_action_stop(struct pm_job *job)
 {
 	pm_timer_stop(job->timer);
 	if (job->op) {
@@ -61,12 +59,7 @@ static void stop_step(struct pm_job *job)
 	}
 }
 
-void pm_action_stop(struct pm_job *job)
-{
-	stop_step(job);
-}
-
-static void step_failed(struct pm_job *job, enum pm_result result, const char *text)
+void pm_step_failed(struct pm_job *job, enum pm_result result, const char *text)
 {
 	if (job->step + 1 < job->step_count && job->steps[job->step + 1].alternative) {
 		pm_log(LOG_WARNING, "%s: job %s: %s; falling back to the next method", name_of(job),
@@ -89,7 +82,7 @@ static void step_done(struct pm_job *job, const char *text)
 		pm_job_finish(job, PM_RESULT_OK, text);
 }
 
-static void goal_reached(struct pm_job *job, const char *note)
+void pm_step_reached(struct pm_job *job, const char *note)
 {
 	char text[400];
 	const struct pm_machine *machine = job->request.machine;
@@ -189,12 +182,12 @@ static void on_verified(const struct ipmi_reply *reply, void *data)
 		return;
 	job->op = NULL;
 	if (reply->result != IPMI_OK) {
-		step_failed(job, result_of(reply->result), reply->text);
+		pm_step_failed(job, result_of(reply->result), reply->text);
 		return;
 	}
 	note_report(job->request.machine, wish->command == IPMI_SET_BOOT_FLAGS, reply);
 	if (!setting_holds(wish, reply))
-		step_failed(job, PM_RESULT_REJECTED, "the BMC accepted, but does not report what was set");
+		pm_step_failed(job, PM_RESULT_REJECTED, "the BMC accepted, but does not report what was set");
 	else
 		step_done(job, untold ? "accepted by the BMC, which does not report it"
 				      : "set, and read back from the BMC");
@@ -211,7 +204,8 @@ static void verify_setting(struct pm_job *job)
 	job->state = PM_JOB_VERIFYING;
 	job->op = bmc ? ipmi_bmc_submit(bmc->ipmi, &request) : NULL;
 	if (!job->op)
-		step_failed(job, PM_RESULT_INTERRUPTED, "accepted by the BMC, which can no longer be asked");
+		pm_step_failed(job, PM_RESULT_INTERRUPTED,
+			       "accepted by the BMC, which can no longer be asked");
 }
 
 static void accepted(struct pm_job *job)
@@ -243,11 +237,11 @@ static void request_failed(struct pm_job *job, const struct ipmi_reply *reply)
 	if (current(job)->momentary && may_have_been_done(reply)) {
 		snprintf(text, sizeof(text),
 			 "%s; it may have been done and is not sent twice: look at the machine", reply->text);
-		step_failed(job, reply->result == IPMI_CANCELLED ? PM_RESULT_INTERRUPTED : PM_RESULT_TIMEOUT,
-			    text);
+		pm_step_failed(
+		    job, reply->result == IPMI_CANCELLED ? PM_RESULT_INTERRUPTED : PM_RESULT_TIMEOUT, text);
 	} else {
 		snprintf(text, sizeof(text), "%s%s", reply->text, tries);
-		step_failed(job, result_of(reply->result), text);
+		pm_step_failed(job, result_of(reply->result), text);
 	}
 }
 
@@ -256,7 +250,7 @@ static void on_reply(const struct ipmi_reply *reply, void *data)
 	struct pm_job *job = data;
 
 	if (!job->op)
-		return; /* cancelled by stop_step() */
+		return; /* cancelled by pm_action_stop() */
 	job->op = NULL;
 	if (reply->result == IPMI_OK) {
 		accepted(job);
@@ -290,7 +284,7 @@ static void send_request(struct pm_job *job)
 	job->sent_ms = now(job);
 	job->op = ipmi_bmc_submit(bmc->ipmi, &request);
 	if (!job->op)
-		step_failed(job, PM_RESULT_INTERNAL_ERROR, "no memory");
+		pm_step_failed(job, PM_RESULT_INTERNAL_ERROR, "no memory");
 }
 
 static void control_timed_out(struct pm_job *job)
@@ -300,14 +294,14 @@ static void control_timed_out(struct pm_job *job)
 
 	if (!job->acted) {
 		if (job->troubled)
-			step_failed(job, job->troubled, job->trouble);
+			pm_step_failed(job, job->troubled, job->trouble);
 		else
-			step_failed(job, PM_RESULT_TIMEOUT, "the BMC did not accept in time");
+			pm_step_failed(job, PM_RESULT_TIMEOUT, "the BMC did not accept in time");
 		return;
 	}
 	snprintf(text, sizeof(text), "accepted by the BMC %u times, but the machine is still %s after %u s",
 		 job->acceptances, pm_power_state_name(machine->observed), current(job)->timeout_s);
-	step_failed(job, PM_RESULT_TIMEOUT, text);
+	pm_step_failed(job, PM_RESULT_TIMEOUT, text);
 }
 
 static void control_tick(struct pm_job *job)
@@ -341,210 +335,7 @@ static bool control_satisfied(struct pm_job *job, const char **note)
 	return now(job) - job->acted_ms >= CYCLE_SETTLE_MS;
 }
 
-/* --- wake ------------------------------------------------------------------------------------- */
-
-static void tell_wake(struct pm_job *job, struct pm_nic *nic, bool seen, const char *text)
-{
-	struct pm_notification notification = {.type = seen ? PM_NOTIFY_WAKE_SEEN : PM_NOTIFY_WAKE_NOT_SEEN,
-					       .nic = nic->index};
-
-	notification.event_index =
-	    pm_event_add(nic->machine, seen ? PM_EVENT_WAKE_SEEN : PM_EVENT_WAKE_NOT_SEEN,
-			 seen ? PM_SEVERITY_OK : PM_SEVERITY_CRITICAL, "%s", text);
-	notification.result = nic->last_result;
-	memcpy(notification.mac, nic->config->mac, sizeof(notification.mac));
-	snprintf(notification.interface, sizeof(notification.interface), "%s", nic->interface);
-	snprintf(notification.text, sizeof(notification.text), "%s", text);
-	pm_notify(job->agent, nic->machine, &notification);
-}
-
-/* Whether anything can tell that the machine is up. */
-static bool observable(const struct pm_machine *machine)
-{
-	return machine->bmc || (machine->config->probe && !*machine->probe_trouble);
-}
-
-static const char *why_unobservable(const struct pm_machine *machine)
-{
-	return *machine->probe_trouble ? machine->probe_trouble : "neither a bmc nor a probe is configured";
-}
-
-static void wake_failed(struct pm_job *job, struct pm_nic *nic, enum pm_result result, const char *text)
-{
-	nic->last_result = result;
-	if (result == PM_RESULT_WAKE_NOT_SEEN)
-		tell_wake(job, nic, false, text);
-	step_failed(job, result, text);
-}
-
-static void wake_ok(struct pm_job *job, struct pm_nic *nic)
-{
-	char note[200];
-
-	if (job->packets_seen) {
-		nic->last_result = PM_RESULT_OK;
-		snprintf(note, sizeof(note), "%s; %u of %u magic packets seen on the wire",
-			 job->was_on ? ", as it was before" : "", job->packets_seen, job->packets_sent);
-	} else {
-		nic->last_result = PM_RESULT_WAKE_NOT_SEEN;
-		snprintf(note, sizeof(note), "; no magic packet was seen on the wire: %.100s", job->trouble);
-		tell_wake(job, nic, false, job->trouble);
-	}
-	goal_reached(job, note);
-}
-
-static bool up(const struct pm_job *job)
-{
-	const struct pm_machine *machine = job->request.machine;
-
-	return machine->observed == PM_POWER_ON && job->acted && machine->observed_loop_ms >= job->begun_ms;
-}
-
-static void burst_done(struct pm_job *job, struct pm_nic *nic, const struct wol_report *report)
-{
-	char text[256];
-	uint64_t pause_ms = (uint64_t)BURST_PAUSE_MS << (job->bursts < 4 ? job->bursts - 1 : 3);
-
-	if (report->result != WOL_OK)
-		snprintf(job->trouble, sizeof(job->trouble), "%s", report->text);
-	if (report->result == WOL_FAILED && !job->acted) {
-		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->trouble);
-	} else if (up(job)) {
-		wake_ok(job, nic);
-	} else if (report->result == WOL_NOT_SEEN && !job->packets_seen && job->bursts >= BURSTS_UNSEEN_MAX) {
-		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->trouble);
-	} else if (!observable(job->request.machine)) {
-		snprintf(
-		    text, sizeof(text),
-		    "%u of %u magic packets seen on the wire; nothing can tell whether the machine is up: %s",
-		    job->packets_seen, job->packets_sent, why_unobservable(job->request.machine));
-		wake_failed(job, nic,
-			    job->packets_seen ? PM_RESULT_WAKE_NO_RESPONSE : PM_RESULT_WAKE_NOT_SEEN, text);
-	} else {
-		pm_timer_start(job->timer, pause_ms < BURST_PAUSE_MAX_MS ? pause_ms : BURST_PAUSE_MAX_MS);
-	}
-}
-
-static void packet_sent(struct pm_job *job, struct pm_nic *nic, const struct wol_report *report)
-{
-	char mac[18];
-
-	nic->wake_sent++;
-	job->burst_sent++;
-	nic->last_sent_ms = (int64_t)report->time.tv_sec * 1000 + report->time.tv_nsec / 1000000;
-	job->acted = true;
-	if (job->packets_sent++)
-		return;
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", nic->config->mac[0], nic->config->mac[1],
-		 nic->config->mac[2], nic->config->mac[3], nic->config->mac[4], nic->config->mac[5]);
-	pm_event_add(nic->machine, PM_EVENT_WAKE_SENT, PM_SEVERITY_OK, "magic packet for %s (%s) sent on %s",
-		     nic->config->name, mac, *report->interface ? report->interface : nic->address);
-}
-
-static void packet_seen(struct pm_job *job, struct pm_nic *nic, const struct wol_report *report)
-{
-	char text[128];
-
-	nic->wake_seen++;
-	job->burst_seen++;
-	nic->last_seen_ms = (int64_t)report->time.tv_sec * 1000 + report->time.tv_nsec / 1000000;
-	if (job->packets_seen++)
-		return;
-	snprintf(text, sizeof(text), "magic packet for %s seen on %s", nic->config->name, report->interface);
-	tell_wake(job, nic, true, text);
-}
-
-static void nic_gone(struct pm_job *job)
-{
-	step_failed(job, PM_RESULT_NOT_CONFIGURED, "the NIC is no longer configured");
-}
-
-static void burst_event(struct pm_job *job, struct pm_nic *nic, const struct wol_report *report)
-{
-	if (report->event == WOL_EVENT_SENT)
-		packet_sent(job, nic, report);
-	else if (report->event == WOL_EVENT_SEEN)
-		packet_seen(job, nic, report);
-	else
-		burst_done(job, nic, report);
-}
-
-static void on_wol(const struct wol_report *report, void *data)
-{
-	struct pm_job *job = data;
-	struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
-	bool done = report->event == WOL_EVENT_DONE;
-	bool cancelled = !job->burst; /* by stop_step() */
-
-	if (done)
-		job->burst = NULL;
-	if (nic && done) { /* a burst that is cut short has not reported all it did */
-		nic->wake_sent += report->sent - job->burst_sent;
-		nic->wake_seen += report->seen - job->burst_seen;
-	}
-	if (!cancelled && nic)
-		burst_event(job, nic, report);
-	else if (!cancelled && done)
-		nic_gone(job);
-}
-
-static void send_burst(struct pm_job *job)
-{
-	const struct pm_machine *machine = job->request.machine;
-	struct pm_nic *nic = pm_plan_nic(machine, job->request.nic);
-	struct wol_target target = {0};
-
-	if (!nic) {
-		nic_gone(job);
-		return;
-	}
-	target.method = nic->wol == PM_WOL_UDP ? WOL_UDP : WOL_ETHERNET;
-	target.port = nic->port;
-	memcpy(target.mac, nic->config->mac, sizeof(target.mac));
-	snprintf(target.interface, sizeof(target.interface), "%s", nic->interface);
-	snprintf(target.address, sizeof(target.address), "%s",
-		 *nic->address ? nic->address : "255.255.255.255");
-	target.secureon_length = nic->config->secureon.length;
-	if (target.secureon_length)
-		memcpy(target.secureon, nic->config->secureon.data, target.secureon_length);
-	if (job->bursts++ == 0)
-		nic->last_result = PM_RESULT_NONE;
-	job->burst_sent = job->burst_seen = 0;
-	job->burst = wol_burst_start(job->agent->wol, &target, machine->config->wol_repeats,
-				     machine->config->wol_repeat_interval_ms, on_wol, job);
-	explicit_bzero(&target, sizeof(target));
-	if (!job->burst)
-		step_failed(job, PM_RESULT_INTERNAL_ERROR, "no memory");
-	else
-		pm_poll_fast(job->request.machine, true);
-}
-
-static void wake_timed_out(struct pm_job *job, struct pm_nic *nic)
-{
-	char text[256];
-
-	if (job->packets_seen) {
-		snprintf(text, sizeof(text),
-			 "%u of %u magic packets seen on the wire, but the machine did not come up in %u s",
-			 job->packets_seen, job->packets_sent, current(job)->timeout_s);
-		pm_event_add(nic->machine, PM_EVENT_WAKE_NO_RESPONSE, PM_SEVERITY_WARNING, "%s", text);
-		wake_failed(job, nic, PM_RESULT_WAKE_NO_RESPONSE, text);
-	} else {
-		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->trouble);
-	}
-}
-
 /* --- steps ------------------------------------------------------------------------------------ */
-
-static void wake_timer(struct pm_job *job, bool late)
-{
-	struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
-
-	if (nic && late)
-		wake_timed_out(job, nic);
-	else
-		send_burst(job); /* says so when the NIC has gone */
-}
 
 static void on_timer(void *data)
 {
@@ -554,9 +345,9 @@ static void on_timer(void *data)
 	if (job->confirming)
 		begin_step(job);
 	else if (current(job)->kind == PM_STEP_WAKE)
-		wake_timer(job, late);
+		pm_wake_timer(job, late);
 	else if (!job->request.machine->bmc)
-		step_failed(job, PM_RESULT_NOT_CONFIGURED, "the BMC is no longer configured");
+		pm_step_failed(job, PM_RESULT_NOT_CONFIGURED, "the BMC is no longer configured");
 	else if (late)
 		control_timed_out(job);
 	else
@@ -569,14 +360,14 @@ static void act(struct pm_job *job)
 	job->state = PM_JOB_RUNNING;
 	job->begun_ms = now(job);
 	if (current(job)->kind == PM_STEP_WAKE)
-		send_burst(job);
+		pm_wake_send(job);
 	else
 		send_request(job);
 }
 
 static void begin_step(struct pm_job *job)
 {
-	stop_step(job);
+	pm_action_stop(job);
 	job->acted = job->left_goal = false;
 	job->tries = job->bursts = job->acceptances = 0;
 	job->trouble[0] = '\0';
@@ -659,11 +450,8 @@ void pm_action_observed(struct pm_job *job, enum pm_state_source asked)
 		if (asked == PM_SOURCE_BMC || !job->request.machine->bmc)
 			confirm(job);
 	} else if (current(job)->kind == PM_STEP_WAKE) {
-		struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
-
-		if (nic && up(job) && (job->packets_seen || !job->burst))
-			wake_ok(job, nic);
+		pm_wake_observed(job);
 	} else if (current(job)->kind == PM_STEP_CHASSIS_CONTROL && control_satisfied(job, &note)) {
-		goal_reached(job, note);
+		pm_step_reached(job, note);
 	}
 }

@@ -72,7 +72,9 @@ struct pm_machine {
 	int64_t observed_ms;       /* when the state was last confirmed; 0: never */
 	uint64_t observed_loop_ms; /* the same on the loop's clock, which nobody sets */
 	uint32_t on_count, off_count;
-	bool state_dirty;    /* not yet stored */
+	bool state_dirty;    /* the state is not yet stored */
+	bool dirty;          /* something of it is not yet stored: it is in agent->dirty */
+	struct pm_machine *next_dirty;
 	bool looked;         /* there was a first answer, or none in time, since the start */
 	bool unknown_untold; /* since a restart: last_known is from before, nothing was observed yet */
 	enum pm_os_reachable os_reachable;
@@ -142,6 +144,7 @@ struct pm_agent {
 	bool jobs_held; /* none begins: they are being started, or machines are being removed */
 	struct pm_job_end *job_ends;
 
+	struct pm_machine *dirty; /* those with something to store */
 	struct pm_timer *flush_timer;
 	bool flush_pending;
 	bool store_failing; /* logged already */

@@ -53,7 +53,7 @@ uint32_t pm_event_add(struct pm_machine *machine, enum pm_event_kind kind, enum 
 				   .severity = severity,
 				   .text = strdup(text)};
 	pm_log(log_level(severity), "%s: %s", machine->config->name, text);
-	pm_flush_soon(machine->agent);
+	pm_flush_machine(machine);
 	return event->index;
 }
 
@@ -151,10 +151,10 @@ static int store_all(struct pm_agent *agent, struct pm_error *err)
 	if (error)
 		return error;
 	error = store_job_ends(agent, err);
-	for (size_t i = 0; i < agent->machine_count && !error; i++) {
-		error = store_state(agent->machines[i], err);
+	for (struct pm_machine *machine = agent->dirty; machine && !error; machine = machine->next_dirty) {
+		error = store_state(machine, err);
 		if (!error)
-			error = store_events(agent->machines[i], err);
+			error = store_events(machine, err);
 	}
 	if (error)
 		pm_store_rollback(agent->store);
@@ -163,14 +163,38 @@ static int store_all(struct pm_agent *agent, struct pm_error *err)
 
 static void mark_stored(struct pm_agent *agent)
 {
-	pm_job_ends_free(agent);
-	for (size_t i = 0; i < agent->machine_count; i++) {
-		struct pm_machine *machine = agent->machines[i];
+	struct pm_machine *machine;
 
-		machine->state_dirty = false;
+	pm_job_ends_free(agent);
+	while ((machine = agent->dirty) != NULL) {
+		agent->dirty = machine->next_dirty;
+		machine->dirty = machine->state_dirty = false;
 		for (unsigned e = 0; e < PM_EVENT_RING; e++)
 			machine->events[e].stored = true;
 	}
+}
+
+void pm_flush_machine(struct pm_machine *machine)
+{
+	struct pm_agent *agent = machine->agent;
+
+	if (!machine->dirty) {
+		machine->dirty = true;
+		machine->next_dirty = agent->dirty;
+		agent->dirty = machine;
+	}
+	pm_flush_soon(agent);
+}
+
+void pm_flush_forget(struct pm_machine *machine)
+{
+	struct pm_machine **link = &machine->agent->dirty;
+
+	while (*link && *link != machine)
+		link = &(*link)->next_dirty;
+	if (*link)
+		*link = machine->next_dirty;
+	machine->dirty = false;
 }
 
 void pm_flush_soon(struct pm_agent *agent)

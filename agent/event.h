@@ -17,7 +17,13 @@ void pm_event_restore(struct pm_machine *machine, const struct pm_stored_event *
 
 void pm_event_free_all(struct pm_machine *machine);
 
-/* Asks for events, states and the ends of jobs to be written soon, in one transaction. */
+/* The machine has something to be written soon, with what others have, in one transaction. */
+void pm_flush_machine(struct pm_machine *machine);
+
+/* The machine goes: what could not be written of it is lost. */
+void pm_flush_forget(struct pm_machine *machine);
+
+/* Likewise for what belongs to no machine: the ends of jobs. */
 void pm_flush_soon(struct pm_agent *agent);
 
 /* Writes what is not yet stored now. A store that fails is logged once, and tried again later. */

@@ -160,6 +160,7 @@ static void free_machine(struct pm_machine *machine)
 {
 	pm_poll_stop(machine);
 	free_bmc(machine);
+	pm_flush_forget(machine);
 	pm_event_free_all(machine);
 	free(machine->nics);
 	free(machine);

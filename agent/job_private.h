@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Shared by job.c (the life of a job) and action.c (the running of its steps); nobody else looks inside a job. */
+/*
+ * Shared by job.c (the life of a job), action.c (the running of its steps) and wake.c (one of them); nobody else looks
+ * inside a job.
+ */
 #ifndef PM_JOB_PRIVATE_H
 #define PM_JOB_PRIVATE_H
 
@@ -46,5 +49,18 @@ void pm_action_stop(struct pm_job *job);
 
 /* Called once by action.c when the last step has ended; frees the job. */
 void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text);
+
+/* --- between action.c and wake.c --- */
+
+/* The step has failed: an alternative is tried, or the job ends with this result. The job may be gone afterwards. */
+void pm_step_failed(struct pm_job *job, enum pm_result result, const char *text);
+
+/* The machine is observed where the step brings it; note goes behind the text. The job may be gone afterwards. */
+void pm_step_reached(struct pm_job *job, const char *note);
+
+/* Sends a burst of magic packets; more follow by pm_wake_timer(), until the machine is up or it is late. */
+void pm_wake_send(struct pm_job *job);
+void pm_wake_timer(struct pm_job *job, bool late);
+void pm_wake_observed(struct pm_job *job);
 
 #endif

@@ -43,11 +43,6 @@ void pm_log_open(enum pm_log_target target, int level)
 		openlog("pmstackd", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
 
-int pm_log_enabled(int level)
-{
-	return level <= log_level;
-}
-
 void pm_log(int level, const char *format, ...)
 {
 	char text[1024];

@@ -13,9 +13,6 @@ enum pm_log_target { PM_LOG_STDERR, PM_LOG_SYSLOG, PM_LOG_JOURNAL };
  */
 void pm_log_open(enum pm_log_target target, int level);
 
-/* Whether a message of this level would be written; for text that is expensive to make. */
-int pm_log_enabled(int level);
-
 /* Writes one line; level is LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO or LOG_DEBUG. Control characters in the
  * text (names and texts come from the network) are written as '?'. */
 void pm_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));

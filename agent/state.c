@@ -103,7 +103,7 @@ static void observe(struct pm_machine *machine, enum pm_power_state state, enum 
 		count_change(machine, state);
 		end_transition(machine);
 		machine->state_dirty = true;
-		pm_flush_soon(machine->agent);
+		pm_flush_machine(machine);
 		changed(machine, old);
 	}
 	machine->looked = true;

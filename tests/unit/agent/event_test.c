@@ -183,6 +183,7 @@ static void test_a_store_that_fails_is_tried_again(void **state)
 	(void)state;
 	add(1);
 	m1->state_dirty = true;
+	pm_flush_machine(m1);
 	assert_int_equal(pm_store_begin(world.agent.store, &err),
 			 0); /* so that the flush cannot begin its own */
 	pm_flush(&world.agent);

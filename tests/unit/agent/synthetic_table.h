@@ -16,9 +16,12 @@ enum { INDEX = 1, HIDDEN, NUMBER, TEXT = 5, COUNT, WISH, COLUMN_COUNT };
 #define ROW_COUNT    40
 
 static const struct pm_column columns[COLUMN_COUNT] = {
-    [INDEX] = PM_INDEX(ASN_UNSIGNED),       [HIDDEN] = PM_INDEX(ASN_OCTET_STR),
-    [NUMBER] = PM_WRITE(ASN_INTEGER, 1, 5), [TEXT] = PM_WRITE(ASN_OCTET_STR, 1, 8),
-    [COUNT] = PM_READ(ASN_COUNTER),         [WISH] = PM_WRITE_NOT(ASN_UNSIGNED, 2, 4000000000u, 3),
+    [INDEX] = PM_INDEX("testIndex", ASN_UNSIGNED),
+    [HIDDEN] = PM_INDEX("testHidden", ASN_OCTET_STR),
+    [NUMBER] = PM_WRITE("testNumber", ASN_INTEGER, 1, 5),
+    [TEXT] = PM_WRITE("testText", ASN_OCTET_STR, 1, 8),
+    [COUNT] = PM_READ("testCount", ASN_COUNTER),
+    [WISH] = PM_WRITE_NOT("testWish", ASN_UNSIGNED, 2, 4000000000u, 3),
 };
 
 struct row {
