@@ -230,8 +230,10 @@ static void take_down(struct daemon *daemon)
 	pm_timer_free(agent->expire_timer);
 	pm_timer_free(daemon->reload_timer);
 	pm_timer_free(daemon->stop_timer);
-	for (size_t i = 0; i < SIGNAL_COUNT; i++)
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		signal(signals[i], SIG_IGN); /* what comes now comes too late */
 		uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+	}
 }
 
 /* A name look-up that hangs in the resolver can not be ended: everything else is closed in good order without it. */

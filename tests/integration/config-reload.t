@@ -121,6 +121,71 @@ like "$(trap_value "$told" pmMachineLastResultText.3)" "removed from the configu
 is "$(value pmAgentJobsActive.1)" 0 "no job is left"
 bmc_resume web04
 
+# ---- nobody's word any more: a BMC that goes, or another in its place ----
+
+{ head_of; machine web01 127.0.1.1; machine web04 127.0.1.4; } | reload
+bmc_power web04 on
+becomes pmMachinePowerState.1 on "web01 is on"
+becomes pmMachinePowerState.3 on "web04 is on"
+trap_mark
+{ head_of; printf 'machine "web01" { %s }\n' "$(nic eth0 02:00:5e:50:00:01)"; machine web04 127.0.9.9; } | reload
+is "$(value pmMachinePowerState.1) $(value pmMachineStateSource.1)" "unknown none" "a machine whose BMC was removed: nobody knows its state"
+is "$(value pmMachinePowerState.3) $(value pmMachineStateSource.3)" "unknown none" "nor that of one with another BMC, which is silent"
+is "$(value pmAgentMachinesOn.1) $(value pmAgentMachinesUnknown.1)" "0 2" "the totals agree"
+told 'pmPowerStateChange.*pmMachinePowerState.1 = unknown' "where nobody will say more it is told"
+is "$(trap_value "$told" pmNotifyOldPowerState.0) $(trap_value "$told" pmMachineStateSource.1)" "on none" "with what was before"
+{ head_of; machine web01 127.0.1.1; machine web04 127.0.1.4; } | reload
+becomes pmMachinePowerState.1 on "a BMC again: its answer"
+becomes pmMachinePowerState.3 on "and the right one again"
+is "$(trap_count 'pmPowerStateChange.*pmMachinePowerState.3')" 0 "a BMC that says what the one before it said is no news"
+
+# ---- the NIC of a wake goes, while it runs and while it waits ----
+
+lab_segment lan || bail_out "no segment"
+# naps [MAC-OF-NAP1 [MAC-OF-NAP2]]: a burst takes 4 s; nobody ever answers the probes.
+naps() {
+    head_of
+    for number in 1 2; do
+        printf 'machine "nap%d" { wol-repeats = 40  probe { method = "icmp"  address = "198.18.1.9%d" }  nic "eth0" { %s interface = "%s" } }\n' \
+            "$number" "$number" "${!number:+mac = \"${!number}\"}" "$(segment_interface lan)"
+    done
+}
+nap1=02:00:5e:50:01:01
+nap2=02:00:5e:50:01:02
+was_sent() { [[ $(value "pmNicWakeSent.$1.1") -gt 0 ]]; }
+naps "$nap1" "$nap2" | reload
+first=$(index_of nap1)
+second=$(index_of nap2)
+put pmAgentJobMaxConcurrent.1 1 >/dev/null
+put "pmNicWake.$first.1" send >/dev/null
+put "pmNicWake.$second.1" send >/dev/null
+ok $? "two wakes, of which one waits"
+wait_until "$WAIT_S" was_sent "$first"
+is "$(value "pmNicWakeSent.$second.1") $(value pmAgentJobsActive.1)" "0 2" "the first is in the middle of its burst"
+naps | reload
+for index in "$first" "$second"; do
+    job_end "$index"
+    is "$(value "pmMachineLastResult.$index")" notConfigured "the MAC addresses are removed: wake of machine $index"
+    like "$(result_text "$index")" "NIC is no longer configured" "in words"
+done
+is "$(value pmAgentJobsActive.1)" 0 "both machines are free"
+naps "$nap1" | reload
+put "pmNicWake.$first.1" send >/dev/null
+ok $? "another wake"
+wait_until "$WAIT_S" value_is "pmMachineLastResult.$first" none
+{ head_of; printf 'machine "nap1" { probe { method = "icmp"  address = "198.18.1.91" } }\n'; machine web04 127.0.1.4; } | reload
+job_end "$first"
+is "$(value "pmMachineLastResult.$first")" notConfigured "the whole NIC is removed in the middle of a burst"
+naps "$nap1" | reload
+put "pmNicWake.$first.1" send >/dev/null
+naps | reload
+lab_agent_stop
+is "$LAB_STATUS" 0 "stopped while a burst runs whose NIC has gone: exit status 0"
+{ head_of; machine web01 127.0.1.1; } | lab_agent_conf
+lab_agent || bail_out "no agent"
+put pmAgentJobMaxConcurrent.1 64 >/dev/null
+becomes pmMachinePowerState.1 on "and all is as ever"
+
 # ---- a bad file changes nothing ----
 
 walk() { snmp_as reader bulkwalk -On "$PM_ROOT_OID.1.2.1.2" 2>/dev/null; snmp_as reader bulkwalk -On "$PM_ROOT_OID.1.10" 2>/dev/null; }

@@ -268,6 +268,40 @@ ok $? "free again: the log says so"
 verb 1 powerOn ok "and the verb is done"
 like "$(db 'select text from event where machine = 5 order by id desc limit 1')" 'power state off' "what happened meanwhile is stored"
 
+# Two machines in one SET: both or none, also when the journal has room for the first alone, and cannot forget it.
+wait_until "$WAIT_S" state_is 1 on
+wait_until "$WAIT_S" state_is 5 off
+forget_commands live
+forget_commands dying
+db "create trigger no_second before insert on job when exists (select 1 from job where end_ms = 0)
+    begin select raise(abort, 'database or disk is full'); end;
+    create trigger no_delete before delete on job begin select raise(abort, 'database or disk is full'); end;"
+log_mark
+like "$(put pmMachineCommand.1 powerOff pmMachineCommand.5 powerOn)" commitFailed "the journal has room for one of two: commitFailed"
+logged 'commitFailed.*full'
+ok $? "the log says why"
+is "$(db 'select count(*) from job where end_ms = 0') $(value pmAgentJobsActive.1)" "0 0" "neither is in the journal"
+lab_agent_kill
+db 'drop trigger no_second; drop trigger no_delete'
+lab_agent || bail_out "no agent"
+wait_until "$WAIT_S" state_is 1 on
+wait_until "$WAIT_S" state_is 5 off
+is "$(log_count 'is taken up again')" 0 "after a restart nothing is taken up"
+is "$(commands_of live)$(commands_of dying)" "" "and nothing was done"
+wait_until "$WAIT_S" is_full
+like "$(put pmMachineCommand.1 powerOff pmMachineCommand.5 powerOn)" commitFailed "no room for either: commitFailed"
+lab_agent_kill
+free
+lab_agent || bail_out "no agent"
+wait_until "$WAIT_S" state_is 1 on
+wait_until "$WAIT_S" state_is 5 off
+is "$(commands_of live)$(commands_of dying)" "" "after a restart, too"
+put pmMachineCommand.1 reset pmMachineCommand.5 powerOn >/dev/null
+ok $? "with room, both are accepted"
+for machine in 1 5; do job_end "$machine"; done
+is "$(value pmMachineLastResult.1) $(value pmMachineLastResult.5)" "ok ok" "and done"
+verb 5 powerOff ok "as before"
+
 # The end of a job that could not be written must not be forgotten: the job would be done again after a restart.
 wait_until "$WAIT_S" state_is 1 on
 bmc_silence live

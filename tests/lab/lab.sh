@@ -166,8 +166,8 @@ lab_signal() {
 # lab_stop NAME: SIGTERM, and SIGKILL when that has not worked within 5 s (then 1). LAB_STATUS is its exit status.
 lab_stop() {
     local rc=0
+    lab_signal "$1" CONT # first: behind SIGTERM it can wake a process that LeakSanitizer holds, and hang both
     lab_signal "$1" TERM
-    lab_signal "$1" CONT
     if ! wait_until 5 lab_is_gone "$1"; then
         lab_complain "$1 did not end within 5 s of SIGTERM"
         lab_signal "$1" KILL
