@@ -363,7 +363,7 @@ static void restore(struct pm_agent *agent)
 static void switch_to(struct pm_agent *agent, struct pm_inventory *inventory, struct change *changes,
 		      struct pm_machine **machines)
 {
-	bool any_new = false;
+	bool any_new = false, readable;
 
 	if (agent->rows_change)
 		agent->rows_change(agent);
@@ -389,9 +389,12 @@ static void switch_to(struct pm_agent *agent, struct pm_inventory *inventory, st
 	agent->inventory = inventory;
 	if (any_new)
 		restore(agent);
+	readable = pm_settings_readable(agent);
 	for (size_t i = 0; i < agent->machine_count; i++)
-		settle(agent, agent->machines[i]);
-	pm_settings_load(agent);
+		if (readable || changes[i].is_new)
+			settle(agent, changes[i].machine);
+	if (readable)
+		pm_settings_load(agent);
 }
 
 int pm_fleet_apply(struct pm_agent *agent, struct pm_inventory *inventory, struct pm_error *err)

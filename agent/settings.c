@@ -200,6 +200,22 @@ static void load_one(const struct pm_setting *setting, void *data)
 	}
 }
 
+static void ignore(const struct pm_setting *setting, void *data)
+{
+	(void)setting;
+	(void)data;
+}
+
+bool pm_settings_readable(struct pm_agent *agent)
+{
+	struct pm_error err = {""};
+
+	if (pm_store_settings_load(agent->store, ignore, NULL, &err) == 0)
+		return true;
+	pm_log(LOG_ERR, "settings written by SNMP can not be read, those in force stay: %s", err.text);
+	return false;
+}
+
 void pm_settings_load(struct pm_agent *agent)
 {
 	struct pm_error err = {""};

@@ -37,6 +37,9 @@ struct pm_setting_owner {
 /* What the configuration says for every key of this owner is put in place. */
 void pm_settings_defaults(const struct pm_setting_owner *owner);
 
+/* Whether what the store has can be read; otherwise what is in force has to stay: an inhibited machine above all. */
+bool pm_settings_readable(struct pm_agent *agent);
+
 /* What the store has is put in place over it; settings whose base has changed are forgotten. */
 void pm_settings_load(struct pm_agent *agent);
 
