@@ -146,6 +146,8 @@ void pm_notify_connected(struct pm_agent *agent, bool connected)
 {
 	struct pm_notify_queue *queue = agent->notifications;
 
+	if (!queue)
+		return;
 	queue->connected = connected;
 	for (struct pm_notification *n = queue->first; n; n = n->next)
 		n->on_its_way = false; /* nobody will acknowledge what an earlier master was sent */

@@ -35,7 +35,7 @@ static struct {
 	unsigned epoch,
 	    watched_epoch;      /* sessions come and go; a socket number may come back as another socket */
 	bool connected, served; /* a session is open; and every table is registered in it, which was told */
-	bool refused, refusal_told;
+	bool refused, refusal_told, slowness_told;
 	bool abandoned; /* this session is being closed again */
 	bool
 	    unregistered; /* the master did not answer a registration in time: it is not known what it serves */
@@ -123,16 +123,17 @@ static void reconnect(void)
 	netsnmp_transport *transport =
 	    agentx.session ? snmp_sess_transport(snmp_sess_pointer(agentx.session)) : NULL;
 
-	if (!agentx.refused)
+	if (!agentx.refused && !agentx.slowness_told)
 		pm_log(LOG_WARNING,
-		       "the master agent at %s is too slow to register all tables: connecting again",
+		       "the master agent at %s is too slow to register all tables: trying every second",
 		       agentx.master);
-	else if (!agentx.refusal_told)
+	else if (agentx.refused && !agentx.refusal_told)
 		pm_log(LOG_ERR,
 		       "the master agent at %s does not register PMSTACK-MIB, another agent serves it there: "
 		       "nothing is served until that one has gone; tried again every %d s",
 		       agentx.master, REFUSED_INTERVAL_S);
 	agentx.refusal_told |= agentx.refused;
+	agentx.slowness_told |= !agentx.refused;
 	if (transport)
 		shutdown(transport->sock, SHUT_RDWR);
 }
@@ -149,7 +150,7 @@ static void check_registration(void)
 		return;
 	}
 	agentx.served = true;
-	agentx.refusal_told = false;
+	agentx.refusal_told = agentx.slowness_told = false;
 	pm_log(LOG_NOTICE, "connected to the master agent at %s", agentx.master);
 	pm_notify_connected(agentx.agent, true);
 }
@@ -319,6 +320,7 @@ void pm_agentx_stop(void)
 	if (!agentx.agent)
 		return;
 	snmp_shutdown("pmstackd");
+	on_disconnected(0, 0, NULL, NULL); /* net-snmp does not tell: nothing may be sent any more */
 	unwatch_all();
 	pm_timer_free(agentx.timer);
 	agentx.timer = NULL;
