@@ -6,9 +6,9 @@
  *       walks a table row by row: each GETBULK asks for all columns. Prints ROWS VARBINDS REQUESTS SECONDS.
  *   reader PEER bulk COLUMN REPETITIONS TIMES
  *       one GETBULK, as often as told. Prints VARBINDS OCTETS SECONDS, the last the median.
- *   reader PEER wait OID SECONDS
- *       asks until there is an instance. Prints its time as seconds since the epoch, and the longest time that an answer
- *       or the error "no such instance" took.
+ *   reader PEER wait OID SECONDS [VALUE]
+ *       asks until there is an instance, or until it has this value (a number). Prints its time as seconds since the
+ *       epoch, and the longest time that an answer or the error "no such instance" took.
  *
  * Exit status 1, with a message, when an answer is missing or wrong.
  */
@@ -189,7 +189,8 @@ static int read_bulk(netsnmp_session *session, const char *column, int repetitio
 
 /* --- until it is there ----------------------------------------------------------------------------------------------------- */
 
-static bool is_there(netsnmp_session *session, const oid *name, size_t length)
+/* Whether there is an instance, and with the wanted value when there is one. */
+static bool is_there(netsnmp_session *session, const oid *name, size_t length, const char *value)
 {
 	netsnmp_pdu *request = snmp_pdu_create(SNMP_MSG_GET), *answer = NULL;
 	bool there = false;
@@ -197,13 +198,15 @@ static bool is_there(netsnmp_session *session, const oid *name, size_t length)
 	snmp_add_null_var(request, name, length);
 	if (snmp_synch_response(session, request, &answer) == STAT_SUCCESS && answer) {
 		there = answer->errstat == SNMP_ERR_NOERROR && answer->variables->type != SNMP_NOSUCHOBJECT &&
-			answer->variables->type != SNMP_NOSUCHINSTANCE;
+			answer->variables->type != SNMP_NOSUCHINSTANCE &&
+			(!value ||
+			 (answer->variables->val.integer && *answer->variables->val.integer == atol(value)));
 		snmp_free_pdu(answer);
 	}
 	return there;
 }
 
-static int wait_for(netsnmp_session *session, const char *object, double limit_s)
+static int wait_for(netsnmp_session *session, const char *object, double limit_s, const char *value)
 {
 	const struct timespec interval = {0, WAIT_INTERVAL_NS};
 	const double deadline_s = bench_seconds(CLOCK_MONOTONIC) + limit_s;
@@ -218,10 +221,11 @@ static int wait_for(netsnmp_session *session, const char *object, double limit_s
 		double start_s = bench_seconds(CLOCK_MONOTONIC), took_s;
 
 		if (start_s > deadline_s) {
-			fprintf(stderr, "%s was not there within %.0f s\n", object, limit_s);
+			fprintf(stderr, "%s was not %s within %.0f s\n", object, value ? value : "there",
+				limit_s);
 			return 1;
 		}
-		there = is_there(session, name, length);
+		there = is_there(session, name, length, value);
 		took_s = bench_seconds(CLOCK_MONOTONIC) - start_s;
 		if (took_s > longest_s)
 			longest_s = took_s;
@@ -245,8 +249,8 @@ int main(int argc, char **argv)
 		rc = read_rows(session, argv[3], argv[4], atoi(argv[5]));
 	else if (argc == 6 && strcmp(argv[2], "bulk") == 0)
 		rc = read_bulk(session, argv[3], atoi(argv[4]), atoi(argv[5]));
-	else if (argc == 5 && strcmp(argv[2], "wait") == 0)
-		rc = wait_for(session, argv[3], strtod(argv[4], NULL));
+	else if ((argc == 5 || argc == 6) && strcmp(argv[2], "wait") == 0)
+		rc = wait_for(session, argv[3], strtod(argv[4], NULL), argc == 6 ? argv[5] : NULL);
 	snmp_close(session);
 	return rc;
 }
