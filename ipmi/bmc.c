@@ -419,7 +419,8 @@ bool ipmi_bmc_config_valid(const struct ipmi_bmc_config *c)
 	    strlen(c->username) > IPMI_MAX_USER_NAME_LENGTH || c->password_length > IPMI_PASSWORD_MAX ||
 	    c->kg_length > IPMI_MAX_K_G_LENGTH || c->privilege < IPMI_PRIVILEGE_USER ||
 	    c->privilege > IPMI_PRIVILEGE_ADMINISTRATOR || c->cipher_suite_count == 0 ||
-	    c->cipher_suite_count > IPMI_CIPHER_SUITES_MAX || !ipmi_workarounds_supported(c->workarounds))
+	    c->cipher_suite_count > IPMI_CIPHER_SUITES_MAX || !ipmi_workarounds_supported(c->workarounds) ||
+	    c->version != IPMI_VERSION_2_0)
 		return false;
 	for (size_t i = 0; i < c->cipher_suite_count; i++)
 		if (!ipmi_cipher_suite_supported(c->cipher_suites[i]))
@@ -461,8 +462,8 @@ int ipmi_bmc_new(struct ipmi_engine *engine, const struct ipmi_bmc_config *confi
 	}
 	copy_config(bmc, config);
 	bmc->numeric = ipmi_resolve_numeric(bmc);
-	snprintf(bmc->name, sizeof(bmc->name), strchr(bmc->host, ':') ? "BMC [%s]:%u" : "BMC %s:%u",
-		 bmc->host, bmc->port);
+	snprintf(bmc->name, sizeof(bmc->name), strchr(bmc->host, ':') ? "%s%sBMC [%s]:%u" : "%s%sBMC %s:%u",
+		 config->label ? config->label : "", config->label ? ": " : "", bmc->host, bmc->port);
 	uv_timer_init(ipmi_engine_loop(engine), &bmc->timer);
 	bmc->timer.data = bmc;
 	ipmi_engine_link(engine, bmc);

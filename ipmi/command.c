@@ -166,6 +166,36 @@ static void accept_poh_counter(struct ipmi_bmc *bmc, fiid_obj_t response)
 	ipmi_bmc_reply(bmc, &reply);
 }
 
+/* ---- Get Power Reading, DCMI 1.5, 6.6.1 ---- */
+
+static int fill_power_reading(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	(void)bmc;
+	return fill_cmd_dcmi_get_power_reading(IPMI_DCMI_POWER_READING_MODE_SYSTEM_POWER_STATISTICS, 0,
+					       request);
+}
+
+static void accept_power_reading(struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	struct ipmi_reply reply = {.result = IPMI_OK};
+	uint64_t group = ipmi_field(response, "group_extension_identification");
+
+	if (group != IPMI_NET_FN_GROUP_EXTENSION_IDENTIFICATION_DCMI) {
+		reply.result = IPMI_REJECTED;
+		ipmi_text(reply.text, sizeof(reply.text),
+			  "%s answered Get Power Reading with group extension 0x%02X instead of DCMI's 0xDC",
+			  bmc->name, (unsigned)group);
+	} else {
+		reply.power = (struct ipmi_power_reading){
+		    .watts = (unsigned)ipmi_field(response, "current_power"),
+		    .minimum_watts = (unsigned)ipmi_field(response, "minimum_power_over_sampling_duration"),
+		    .maximum_watts = (unsigned)ipmi_field(response, "maximum_power_over_sampling_duration"),
+		    .average_watts = (unsigned)ipmi_field(response, "average_power_over_sampling_duration"),
+		    .active = ipmi_field(response, "power_reading_state.power_measurement")};
+	}
+	ipmi_bmc_reply(bmc, &reply);
+}
+
 static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
 {
 	const struct ipmi_exchange *exchange = bmc->waiting;
@@ -179,14 +209,16 @@ static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
 	ipmi_bmc_reply(bmc, &reply);
 }
 
-#define CHASSIS_COMMAND(name_, cmd_, template_rq_, template_rs_, fill_, accept_)                  \
-	{                                                                                         \
-		.name = name_, .framing = IPMI_FRAMING_SESSION, .net_fn = IPMI_NET_FN_CHASSIS_RQ, \
-		.cmd = cmd_, .request_template = template_rq_, .response_template = template_rs_, \
-		.fill = fill_, .accept = accept_, .reject = reject_command,                       \
+#define COMMAND(name_, net_fn_, cmd_, template_rq_, template_rs_, fill_, accept_)                   \
+	{                                                                                           \
+		.name = name_, .framing = IPMI_FRAMING_SESSION, .net_fn = net_fn_, .cmd = cmd_,     \
+		.request_template = template_rq_, .response_template = template_rs_, .fill = fill_, \
+		.accept = accept_, .reject = reject_command,                                        \
 	}
+#define CHASSIS_COMMAND(name_, cmd_, template_rq_, template_rs_, fill_, accept_) \
+	COMMAND(name_, IPMI_NET_FN_CHASSIS_RQ, cmd_, template_rq_, template_rs_, fill_, accept_)
 
-const struct ipmi_exchange ipmi_command_exchanges[IPMI_GET_POH_COUNTER + 1] = {
+const struct ipmi_exchange ipmi_command_exchanges[IPMI_COMMAND_COUNT] = {
     [IPMI_GET_CHASSIS_STATUS] =
 	CHASSIS_COMMAND("Get Chassis Status", IPMI_CMD_GET_CHASSIS_STATUS, tmpl_cmd_get_chassis_status_rq,
 			tmpl_cmd_get_chassis_status_rs, fill_chassis_status, accept_chassis_status),
@@ -209,4 +241,8 @@ const struct ipmi_exchange ipmi_command_exchanges[IPMI_GET_POH_COUNTER + 1] = {
     [IPMI_GET_POH_COUNTER] = CHASSIS_COMMAND(
 	"Get POH Counter", IPMI_CMD_GET_POWER_ON_HOURS_COUNTER, tmpl_cmd_get_power_on_hours_counter_rq,
 	tmpl_cmd_get_power_on_hours_counter_rs, fill_poh_counter, accept_poh_counter),
+    [IPMI_GET_POWER_READING] =
+	COMMAND("Get Power Reading", IPMI_NET_FN_GROUP_EXTENSION_RQ, IPMI_CMD_DCMI_GET_POWER_READING,
+		tmpl_cmd_dcmi_get_power_reading_rq, tmpl_cmd_dcmi_get_power_reading_rs, fill_power_reading,
+		accept_power_reading),
 };

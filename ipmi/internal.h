@@ -42,7 +42,7 @@ enum ipmi_exchange_id {
 	IPMI_EXCHANGE_SET_PRIVILEGE,
 	IPMI_EXCHANGE_CLOSE_SESSION,
 	IPMI_EXCHANGE_COMMAND, /* + enum ipmi_command */
-	IPMI_EXCHANGE_COUNT = IPMI_EXCHANGE_COMMAND + IPMI_GET_POH_COUNTER + 1
+	IPMI_EXCHANGE_COUNT = IPMI_EXCHANGE_COMMAND + IPMI_COMMAND_COUNT
 };
 
 /* One kind of request and its answer. The tables are in session.c and command.c. */
@@ -105,7 +105,7 @@ struct ipmi_bmc {
 	bool in_table;
 
 	char *host;
-	char name[300]; /* "BMC host:port" */
+	char name[400]; /* "lab01: BMC host:port" */
 	uint16_t port;
 	char username[IPMI_MAX_USER_NAME_LENGTH + 1];
 	uint8_t password[IPMI_PASSWORD_MAX], kg[IPMI_MAX_K_G_LENGTH];
@@ -209,7 +209,7 @@ void ipmi_session_drop(struct ipmi_bmc *bmc);
 bool ipmi_session_unanswered(struct ipmi_bmc *bmc);
 
 /* ---- command.c ---- */
-extern const struct ipmi_exchange ipmi_command_exchanges[IPMI_GET_POH_COUNTER + 1];
+extern const struct ipmi_exchange ipmi_command_exchanges[IPMI_COMMAND_COUNT];
 
 /* ---- text.c ---- */
 /* snprintf for texts that may be cut off. */

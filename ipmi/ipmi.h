@@ -30,6 +30,8 @@ enum ipmi_result {
 	IPMI_INTERNAL
 };
 
+enum ipmi_version { IPMI_VERSION_2_0, IPMI_VERSION_1_5 };
+
 enum ipmi_privilege {
 	IPMI_PRIVILEGE_USER = 2,
 	IPMI_PRIVILEGE_OPERATOR = 3,
@@ -38,14 +40,22 @@ enum ipmi_privilege {
 
 /* What is needed to talk to one BMC. Copied by ipmi_bmc_new(); secrets are wiped when the BMC is freed. */
 struct ipmi_bmc_config {
+	const char
+	    *label; /* the machine's name, for texts: "lab01: BMC 10.0.0.5:623 refused ..."; NULL: none */
 	const char *host; /* name or numeric IPv4/IPv6 address; names are resolved by libuv, again for every
 			     session */
 	uint16_t port;    /* 623 */
 	const char *username;
+	enum ipmi_version version;
 	const uint8_t *password;
-	size_t password_length; /* 0..20 */
+	size_t password_length; /* 0..20, with IPMI 1.5 0..16 */
 	const uint8_t *kg;
 	size_t kg_length; /* 0 (none)..20 */
+	/*
+	 * The highest that may be asked for. Every command asks only for the least that it needs: status and
+	 * readings user, everything that changes something and the boot options operator. One that needs more than
+	 * this ends in IPMI_AUTH_FAILED, unsent.
+	 */
 	enum ipmi_privilege privilege;
 	const uint8_t
 	    *cipher_suites; /* IDs, tried in this order: 0-3, 6-8, 11, 12, 15-17 (IPMI 2.0, table 22-20) */
@@ -63,8 +73,10 @@ enum ipmi_command {
 	IPMI_SET_POWER_RESTORE_POLICY, /* 28.8 */
 	IPMI_GET_BOOT_FLAGS,           /* 28.13, parameter 5 */
 	IPMI_SET_BOOT_FLAGS,           /* 28.12, parameter 5 */
-	IPMI_GET_POH_COUNTER           /* 28.14 */
+	IPMI_GET_POH_COUNTER,          /* 28.14 */
+	IPMI_GET_POWER_READING         /* DCMI 1.5, 6.6.1 */
 };
+enum { IPMI_COMMAND_COUNT = IPMI_GET_POWER_READING + 1 };
 
 enum ipmi_chassis_control { /* IPMI 2.0, table 28-4 */
 			    IPMI_POWER_DOWN = 0,
@@ -122,6 +134,12 @@ struct ipmi_boot_flags {
 	bool persistent, efi;
 };
 
+/* Of the whole system; minimum, maximum and average over the period that the BMC chose. */
+struct ipmi_power_reading {
+	unsigned watts, minimum_watts, maximum_watts, average_watts;
+	bool active; /* the BMC is measuring; without, the numbers say nothing */
+};
+
 struct ipmi_reply {
 	enum ipmi_result result;
 	uint8_t completion_code; /* with IPMI_REJECTED */
@@ -132,6 +150,7 @@ struct ipmi_reply {
 		struct ipmi_chassis_status chassis;
 		struct ipmi_boot_flags boot;
 		uint32_t power_on_hours;
+		struct ipmi_power_reading power;
 	};
 };
 
