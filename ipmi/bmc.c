@@ -158,7 +158,7 @@ static void expire(struct ipmi_bmc *bmc, uint64_t now_ms)
 
 static bool is_command(const struct ipmi_exchange *exchange)
 {
-	return ipmi_exchange_index(exchange) >= IPMI_EXCHANGE_COMMAND;
+	return exchange->id >= IPMI_EXCHANGE_COMMAND;
 }
 
 /* A `once` command that has been on the wire is never sent again. */

@@ -209,40 +209,45 @@ static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
 	ipmi_bmc_reply(bmc, &reply);
 }
 
-#define COMMAND(name_, net_fn_, cmd_, template_rq_, template_rs_, fill_, accept_)                   \
-	{                                                                                           \
-		.name = name_, .framing = IPMI_FRAMING_SESSION, .net_fn = net_fn_, .cmd = cmd_,     \
-		.request_template = template_rq_, .response_template = template_rs_, .fill = fill_, \
-		.accept = accept_, .reject = reject_command,                                        \
+#define COMMAND(command_, name_, net_fn_, cmd_, template_, fill_, accept_)   \
+	[command_] = {                                                       \
+	    .id = (enum ipmi_exchange_id)(IPMI_EXCHANGE_COMMAND + command_), \
+	    .name = name_,                                                   \
+	    .framing = IPMI_FRAMING_SESSION,                                 \
+	    .net_fn = net_fn_,                                               \
+	    .cmd = cmd_,                                                     \
+	    .request_template = template_##_rq,                              \
+	    .response_template = template_##_rs,                             \
+	    .fill = fill_,                                                   \
+	    .accept = accept_,                                               \
+	    .reject = reject_command,                                        \
 	}
-#define CHASSIS_COMMAND(name_, cmd_, template_rq_, template_rs_, fill_, accept_) \
-	COMMAND(name_, IPMI_NET_FN_CHASSIS_RQ, cmd_, template_rq_, template_rs_, fill_, accept_)
+#define CHASSIS_COMMAND(command_, name_, cmd_, template_, fill_, accept_) \
+	COMMAND(command_, name_, IPMI_NET_FN_CHASSIS_RQ, cmd_, template_, fill_, accept_)
+
+/* FreeIPMI has templates of the options and their answers for each parameter. */
+#define tmpl_boot_flags_get_rq tmpl_cmd_get_system_boot_options_rq
+#define tmpl_boot_flags_get_rs tmpl_cmd_get_system_boot_options_boot_flags_rs
+#define tmpl_boot_flags_set_rq tmpl_cmd_set_system_boot_options_boot_flags_rq
+#define tmpl_boot_flags_set_rs tmpl_cmd_set_system_boot_options_rs
 
 const struct ipmi_exchange ipmi_command_exchanges[IPMI_COMMAND_COUNT] = {
-    [IPMI_GET_CHASSIS_STATUS] =
-	CHASSIS_COMMAND("Get Chassis Status", IPMI_CMD_GET_CHASSIS_STATUS, tmpl_cmd_get_chassis_status_rq,
-			tmpl_cmd_get_chassis_status_rs, fill_chassis_status, accept_chassis_status),
-    [IPMI_CHASSIS_CONTROL] =
-	CHASSIS_COMMAND("Chassis Control", IPMI_CMD_CHASSIS_CONTROL, tmpl_cmd_chassis_control_rq,
-			tmpl_cmd_chassis_control_rs, fill_chassis_control, accept_plain),
-    [IPMI_CHASSIS_IDENTIFY] =
-	CHASSIS_COMMAND("Chassis Identify", IPMI_CMD_CHASSIS_IDENTIFY, tmpl_cmd_chassis_identify_rq,
-			tmpl_cmd_chassis_identify_rs, fill_identify, accept_plain),
-    [IPMI_SET_POWER_RESTORE_POLICY] = CHASSIS_COMMAND(
-	"Set Power Restore Policy", IPMI_CMD_SET_POWER_RESTORE_POLICY, tmpl_cmd_set_power_restore_policy_rq,
-	tmpl_cmd_set_power_restore_policy_rs, fill_restore_policy, accept_plain),
-    [IPMI_GET_BOOT_FLAGS] = CHASSIS_COMMAND(
-	"Get System Boot Options", IPMI_CMD_GET_SYSTEM_BOOT_OPTIONS, tmpl_cmd_get_system_boot_options_rq,
-	tmpl_cmd_get_system_boot_options_boot_flags_rs, fill_get_boot_flags, accept_boot_flags),
-    [IPMI_SET_BOOT_FLAGS] =
-	CHASSIS_COMMAND("Set System Boot Options", IPMI_CMD_SET_SYSTEM_BOOT_OPTIONS,
-			tmpl_cmd_set_system_boot_options_boot_flags_rq, tmpl_cmd_set_system_boot_options_rs,
-			fill_set_boot_flags, accept_plain),
-    [IPMI_GET_POH_COUNTER] = CHASSIS_COMMAND(
-	"Get POH Counter", IPMI_CMD_GET_POWER_ON_HOURS_COUNTER, tmpl_cmd_get_power_on_hours_counter_rq,
-	tmpl_cmd_get_power_on_hours_counter_rs, fill_poh_counter, accept_poh_counter),
-    [IPMI_GET_POWER_READING] =
-	COMMAND("Get Power Reading", IPMI_NET_FN_GROUP_EXTENSION_RQ, IPMI_CMD_DCMI_GET_POWER_READING,
-		tmpl_cmd_dcmi_get_power_reading_rq, tmpl_cmd_dcmi_get_power_reading_rs, fill_power_reading,
-		accept_power_reading),
+    CHASSIS_COMMAND(IPMI_GET_CHASSIS_STATUS, "Get Chassis Status", IPMI_CMD_GET_CHASSIS_STATUS,
+		    tmpl_cmd_get_chassis_status, fill_chassis_status, accept_chassis_status),
+    CHASSIS_COMMAND(IPMI_CHASSIS_CONTROL, "Chassis Control", IPMI_CMD_CHASSIS_CONTROL,
+		    tmpl_cmd_chassis_control, fill_chassis_control, accept_plain),
+    CHASSIS_COMMAND(IPMI_CHASSIS_IDENTIFY, "Chassis Identify", IPMI_CMD_CHASSIS_IDENTIFY,
+		    tmpl_cmd_chassis_identify, fill_identify, accept_plain),
+    CHASSIS_COMMAND(IPMI_SET_POWER_RESTORE_POLICY, "Set Power Restore Policy",
+		    IPMI_CMD_SET_POWER_RESTORE_POLICY, tmpl_cmd_set_power_restore_policy, fill_restore_policy,
+		    accept_plain),
+    CHASSIS_COMMAND(IPMI_GET_BOOT_FLAGS, "Get System Boot Options", IPMI_CMD_GET_SYSTEM_BOOT_OPTIONS,
+		    tmpl_boot_flags_get, fill_get_boot_flags, accept_boot_flags),
+    CHASSIS_COMMAND(IPMI_SET_BOOT_FLAGS, "Set System Boot Options", IPMI_CMD_SET_SYSTEM_BOOT_OPTIONS,
+		    tmpl_boot_flags_set, fill_set_boot_flags, accept_plain),
+    CHASSIS_COMMAND(IPMI_GET_POH_COUNTER, "Get POH Counter", IPMI_CMD_GET_POWER_ON_HOURS_COUNTER,
+		    tmpl_cmd_get_power_on_hours_counter, fill_poh_counter, accept_poh_counter),
+    COMMAND(IPMI_GET_POWER_READING, "Get Power Reading", IPMI_NET_FN_GROUP_EXTENSION_RQ,
+	    IPMI_CMD_DCMI_GET_POWER_READING, tmpl_cmd_dcmi_get_power_reading, fill_power_reading,
+	    accept_power_reading),
 };

@@ -47,6 +47,7 @@ enum ipmi_exchange_id {
 
 /* One kind of request and its answer. The tables are in session.c and command.c. */
 struct ipmi_exchange {
+	enum ipmi_exchange_id id;
 	const char *name; /* as the specification calls it */
 	enum ipmi_framing framing;
 	uint8_t payload_request, payload_response; /* payload types, IPMI 2.0, table 13-16 */
@@ -233,7 +234,6 @@ struct ipmi_peek {
 };
 
 const struct ipmi_exchange *ipmi_exchange(enum ipmi_exchange_id id);
-enum ipmi_exchange_id ipmi_exchange_index(const struct ipmi_exchange *exchange);
 int ipmi_scratch_new(struct ipmi_scratch *scratch);
 void ipmi_scratch_free(struct ipmi_scratch *scratch);
 bool ipmi_packet_peek(const uint8_t *packet, size_t length, struct ipmi_peek *peek);

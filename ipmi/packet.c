@@ -35,15 +35,6 @@ const struct ipmi_exchange *ipmi_exchange(enum ipmi_exchange_id id)
 	return &ipmi_command_exchanges[id - IPMI_EXCHANGE_COMMAND];
 }
 
-enum ipmi_exchange_id ipmi_exchange_index(const struct ipmi_exchange *exchange)
-{
-	enum ipmi_exchange_id id = IPMI_EXCHANGE_AUTH_CAPABILITIES;
-
-	while (ipmi_exchange(id) != exchange)
-		id++;
-	return id;
-}
-
 static bool scratch_complete(const struct ipmi_scratch *s)
 {
 	bool complete = s->rmcp && s->lan_session && s->session && s->trailer && s->payload &&
@@ -149,7 +140,7 @@ int ipmi_packet_build(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange
 		      size_t size)
 {
 	const struct ipmi_scratch *s = ipmi_engine_scratch(bmc->engine);
-	fiid_obj_t request = s->request[ipmi_exchange_index(exchange)];
+	fiid_obj_t request = s->request[exchange->id];
 
 	if (fill_rmcp_hdr_ipmi(s->rmcp) < 0 ||
 	    fill_lan_msg_hdr(IPMI_SLAVE_ADDRESS_BMC, exchange->net_fn, IPMI_BMC_IPMB_LUN_BMC, bmc->rq_seq,
@@ -349,7 +340,7 @@ static enum ipmi_verdict check_session(struct ipmi_bmc *bmc, const uint8_t *pack
 enum ipmi_verdict ipmi_packet_check(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length,
 				    fiid_obj_t *response)
 {
-	*response = ipmi_engine_scratch(bmc->engine)->response[ipmi_exchange_index(bmc->waiting)];
+	*response = ipmi_engine_scratch(bmc->engine)->response[bmc->waiting->id];
 	switch (bmc->waiting->framing) {
 	case IPMI_FRAMING_LAN:
 		return check_lan(bmc, packet, length, *response);

@@ -182,7 +182,7 @@ static bool next_suite(struct ipmi_bmc *bmc)
 
 bool ipmi_session_unanswered(struct ipmi_bmc *bmc)
 {
-	switch (ipmi_exchange_index(bmc->waiting)) {
+	switch (bmc->waiting->id) {
 	case IPMI_EXCHANGE_AUTH_CAPABILITIES: /* another address of the same name may be the right one */
 		if (bmc->address_count > 1) {
 			bmc->address = (bmc->address + 1) % bmc->address_count;
@@ -456,39 +456,48 @@ static void reject_close_session(struct ipmi_bmc *bmc, uint8_t completion_code)
 	accept_close_session(bmc, NULL);
 }
 
-#define APP_COMMAND(name_, framing_, cmd_, template_rq_, template_rs_, suffix_)                              \
-	{                                                                                                    \
-		.name = name_, .framing = framing_, .net_fn = IPMI_NET_FN_APP_RQ, .cmd = cmd_,               \
-		.request_template = template_rq_, .response_template = template_rs_, .fill = fill_##suffix_, \
-		.accept = accept_##suffix_, .reject = reject_##suffix_,                                      \
+#define APP_COMMAND(id_, name_, framing_, cmd_, template_, suffix_) \
+	[id_] = {                                                   \
+	    .id = id_,                                              \
+	    .name = name_,                                          \
+	    .framing = framing_,                                    \
+	    .net_fn = IPMI_NET_FN_APP_RQ,                           \
+	    .cmd = cmd_,                                            \
+	    .request_template = template_##_rq,                     \
+	    .response_template = template_##_rs,                    \
+	    .fill = fill_##suffix_,                                 \
+	    .accept = accept_##suffix_,                             \
+	    .reject = reject_##suffix_,                             \
 	}
 
-#define SETUP_MESSAGE(name_, type_rq_, type_rs_, template_rq_, template_rs_, fill_, accept_) \
-	{                                                                                    \
-		.name = name_, .framing = IPMI_FRAMING_SETUP, .payload_request = type_rq_,   \
-		.payload_response = type_rs_, .request_template = template_rq_,              \
-		.response_template = template_rs_, .fill = fill_, .accept = accept_,         \
+#define SETUP_MESSAGE(id_, name_, type_rq_, type_rs_, template_rq_, template_rs_, fill_, accept_) \
+	[id_] = {                                                                                 \
+	    .id = id_,                                                                            \
+	    .name = name_,                                                                        \
+	    .framing = IPMI_FRAMING_SETUP,                                                        \
+	    .payload_request = type_rq_,                                                          \
+	    .payload_response = type_rs_,                                                         \
+	    .request_template = template_rq_,                                                     \
+	    .response_template = template_rs_,                                                    \
+	    .fill = fill_,                                                                        \
+	    .accept = accept_,                                                                    \
 	}
 
 const struct ipmi_exchange ipmi_session_exchanges[IPMI_EXCHANGE_COMMAND] = {
-    [IPMI_EXCHANGE_AUTH_CAPABILITIES] = APP_COMMAND(
-	"Get Channel Authentication Capabilities", IPMI_FRAMING_LAN,
-	IPMI_CMD_GET_CHANNEL_AUTHENTICATION_CAPABILITIES, tmpl_cmd_get_channel_authentication_capabilities_rq,
-	tmpl_cmd_get_channel_authentication_capabilities_rs, auth_capabilities),
-    [IPMI_EXCHANGE_OPEN_SESSION] =
-	SETUP_MESSAGE("Open Session", IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_REQUEST,
-		      IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_RESPONSE, tmpl_rmcpplus_open_session_request,
-		      tmpl_rmcpplus_open_session_response, fill_open_session, accept_open_session),
-    [IPMI_EXCHANGE_RAKP_1] =
-	SETUP_MESSAGE("RAKP Message 1", IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_1, IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_2,
-		      tmpl_rmcpplus_rakp_message_1, tmpl_rmcpplus_rakp_message_2, fill_rakp_1, accept_rakp_2),
-    [IPMI_EXCHANGE_RAKP_3] =
-	SETUP_MESSAGE("RAKP Message 3", IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_3, IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_4,
-		      tmpl_rmcpplus_rakp_message_3, tmpl_rmcpplus_rakp_message_4, fill_rakp_3, accept_rakp_4),
-    [IPMI_EXCHANGE_SET_PRIVILEGE] = APP_COMMAND(
-	"Set Session Privilege Level", IPMI_FRAMING_SESSION, IPMI_CMD_SET_SESSION_PRIVILEGE_LEVEL,
-	tmpl_cmd_set_session_privilege_level_rq, tmpl_cmd_set_session_privilege_level_rs, set_privilege),
-    [IPMI_EXCHANGE_CLOSE_SESSION] =
-	APP_COMMAND("Close Session", IPMI_FRAMING_SESSION, IPMI_CMD_CLOSE_SESSION, tmpl_cmd_close_session_rq,
-		    tmpl_cmd_close_session_rs, close_session),
+    APP_COMMAND(IPMI_EXCHANGE_AUTH_CAPABILITIES, "Get Channel Authentication Capabilities", IPMI_FRAMING_LAN,
+		IPMI_CMD_GET_CHANNEL_AUTHENTICATION_CAPABILITIES,
+		tmpl_cmd_get_channel_authentication_capabilities, auth_capabilities),
+    SETUP_MESSAGE(IPMI_EXCHANGE_OPEN_SESSION, "Open Session", IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_REQUEST,
+		  IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_RESPONSE, tmpl_rmcpplus_open_session_request,
+		  tmpl_rmcpplus_open_session_response, fill_open_session, accept_open_session),
+    SETUP_MESSAGE(IPMI_EXCHANGE_RAKP_1, "RAKP Message 1", IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_1,
+		  IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_2, tmpl_rmcpplus_rakp_message_1,
+		  tmpl_rmcpplus_rakp_message_2, fill_rakp_1, accept_rakp_2),
+    SETUP_MESSAGE(IPMI_EXCHANGE_RAKP_3, "RAKP Message 3", IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_3,
+		  IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_4, tmpl_rmcpplus_rakp_message_3,
+		  tmpl_rmcpplus_rakp_message_4, fill_rakp_3, accept_rakp_4),
+    APP_COMMAND(IPMI_EXCHANGE_SET_PRIVILEGE, "Set Session Privilege Level", IPMI_FRAMING_SESSION,
+		IPMI_CMD_SET_SESSION_PRIVILEGE_LEVEL, tmpl_cmd_set_session_privilege_level, set_privilege),
+    APP_COMMAND(IPMI_EXCHANGE_CLOSE_SESSION, "Close Session", IPMI_FRAMING_SESSION, IPMI_CMD_CLOSE_SESSION,
+		tmpl_cmd_close_session, close_session),
 };
