@@ -174,19 +174,21 @@ bench: deps
 
 FUZZ_SECONDS ?= 30
 FUZZ_NAMES := $(FUZZ_SRC:tests/fuzz/%.c=%)
-FUZZ_BIN := $(FUZZ_NAMES:%=build-fuzz/fuzz/%)
+FUZZ_BIN := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_MAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(TEST_JOBS)) SANITIZE= \
+            BUILD=build-fuzz CC=clang SANFLAGS='$(FUZZ_FLAGS)' OPT=-O1 HARDENING=-fPIE
 
-build-fuzz/fuzz/%: tests/fuzz/%.c $(AGENT_SRC) $(IPMI_SRC) $(WOL_SRC)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
-	+$(Q)$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang SANFLAGS='$(FUZZ_FLAGS)' OPT=-O1 \
-	    HARDENING=-fPIE build-fuzz/obj/tests/fuzz/$*.o build-fuzz/libagent.a build-fuzz/libipmi.a build-fuzz/libwol.a
 	$(call say,LINK)
-	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ build-fuzz/obj/tests/fuzz/$*.o build-fuzz/libagent.a \
-	    build-fuzz/libipmi.a build-fuzz/libwol.a $(LIBS)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
 
-.PHONY: fuzz-programs
-fuzz-programs: $(FUZZ_BIN)
+.PHONY: fuzz-programs fuzz-link
+fuzz-link: $(FUZZ_BIN)
+	@:
+fuzz-programs:
+	+$(Q)$(FUZZ_MAKE) fuzz-link
 fuzz: deps fuzz-programs
 	@set -e; for name in $(FUZZ_NAMES); do \
 	    echo "== $$name: $(FUZZ_SECONDS) s"; mkdir -p build-fuzz/corpus/$$name; \
