@@ -141,7 +141,8 @@ deps:
 TEST_ENV = PM_BUILD=$(abspath $(BUILD)) PMSTACKD=$(abspath $(BUILD))/pmstackd PM_LAB_BIN=$(abspath $(BUILD))/lab \
            PM_TEST_BIN=$(abspath $(BUILD))/tests CMOCKA_MESSAGE_OUTPUT=TAP
 TEST_JOBS ?= $(shell nproc)
-SCRIPTS := $(wildcard tests/integration/*.t)
+# fuzzing has sanitizers of its own: once is enough
+SCRIPTS := $(filter-out $(if $(SANITIZE),%/fuzz-smoke.t),$(wildcard tests/integration/*.t))
 
 programs: all $(UNIT_BIN) $(PROG_BIN) $(LAB_BIN)
 
@@ -156,7 +157,7 @@ test: deps
 
 # The tests of one build; T= chooses some of them.
 T ?= $(UNIT_BIN) $(SCRIPTS)
-check: programs
+check: programs $(if $(filter %/fuzz-smoke.t,$(T)),fuzz-programs)
 	@$(TEST_ENV) prove --timer --jobs $(TEST_JOBS) --exec '' $(T)
 
 unit: $(UNIT_BIN)
