@@ -122,7 +122,7 @@ BUILD_PACKAGES := gcc make pkg-config libc6-dev libsnmp-dev libfreeipmi-dev libp
 TEST_PACKAGES := libcmocka-dev libgcrypt20-dev clang libclang-rt-14-dev snmp snmpd snmptrapd libsnmp-base erlang-snmp smitools \
                  freeipmi-tools ipmitool openipmi iproute2 iputils-ping util-linux tcpdump tshark socat procps netcat-openbsd etherwake wakeonlan \
                  monitoring-plugins-standard libnet-snmp-perl prometheus-snmp-exporter libxml2-utils \
-                 sqlite3 perl netbase git
+                 sqlite3 perl netbase git python3-pyghmi
 LINT_PACKAGES := clang-format clang-tidy cppcheck shellcheck mandoc
 
 # What dpkg does not know of is installed; nothing is done when all is there.
