@@ -149,9 +149,11 @@ static void build_bmc(const struct config_scope *scope)
 	bmc->port = 623; /* IPMI 2.0, 13.1.2 */
 	bmc->timeout_ms = 5000;
 	bmc->poll_interval_ms = scope->build->inventory->agent.poll_interval_ms;
+	bmc->misses = scope->build->inventory->agent.misses;
 	config_get_port(report, node, &bmc->port);
 	config_get_ms(report, node, "timeout", 100, 5 * MINUTE_MS, &bmc->timeout_ms);
 	config_get_ms(report, node, "poll-interval", 1000, DAY_MS, &bmc->poll_interval_ms);
+	config_get_misses(report, node, &bmc->misses);
 	bmc->address = build_address(scope, node, "");
 	bmc->credentials = find_credentials(scope, node);
 	if (bmc->address)
@@ -174,6 +176,7 @@ static void build_probe(const struct config_scope *scope)
 		return;
 	probe->timeout_ms = 1000;
 	probe->poll_interval_ms = scope->build->inventory->agent.poll_interval_ms;
+	probe->misses = scope->build->inventory->agent.misses;
 	probe->method = (enum pm_probe_method)config_get_choice(report, node, "method", probe_methods,
 								LENGTH(probe_methods), PM_PROBE_ICMP);
 	probe->address = build_address(scope, node, scope->machine->name);
@@ -181,6 +184,7 @@ static void build_probe(const struct config_scope *scope)
 	config_get_port(report, node, &probe->port);
 	config_get_ms(report, node, "timeout", 10, MINUTE_MS, &probe->timeout_ms);
 	config_get_ms(report, node, "poll-interval", 1000, DAY_MS, &probe->poll_interval_ms);
+	config_get_misses(report, node, &probe->misses);
 	if (probe->method == PM_PROBE_TCP && config_lacks(node, "port"))
 		config_error(report, node->file, node->line,
 			     "a probe with method = \"tcp\" needs a port, such as port = 22");

@@ -16,9 +16,8 @@
 static const struct config_schema guest_schema;
 
 static cfg_opt_t agent_keys[] = {
-    ONE("name"),          ONE("index"),    ONE("master"), ONE("state-directory"),
-    ONE("poll-interval"), LIST("witness"), LIST("rows"),  ONE("resume"),
-    ONE("history"),       ONE("ethers"),   CFG_END(),
+    ONE("name"),     ONE("index"), ONE("master"), ONE("state-directory"), ONE("poll-interval"), ONE("misses"),
+    LIST("witness"), LIST("rows"), ONE("resume"), ONE("history"),         ONE("ethers"),        CFG_END(),
 };
 
 static cfg_opt_t credentials_keys[] = {
@@ -41,7 +40,8 @@ static cfg_opt_t machine_keys[] = {
 };
 
 static cfg_opt_t bmc_keys[] = {
-    ONE("address"), ONE("port"), ONE("credentials"), ONE("timeout"), ONE("poll-interval"), CFG_END(),
+    ONE("address"),       ONE("port"),   ONE("credentials"), ONE("timeout"),
+    ONE("poll-interval"), ONE("misses"), CFG_END(),
 };
 
 static cfg_opt_t nic_keys[] = {
@@ -49,7 +49,8 @@ static cfg_opt_t nic_keys[] = {
 };
 
 static cfg_opt_t probe_keys[] = {
-    ONE("method"), ONE("address"), ONE("port"), ONE("timeout"), ONE("poll-interval"), CFG_END(),
+    ONE("method"),        ONE("address"), ONE("port"), ONE("timeout"),
+    ONE("poll-interval"), ONE("misses"),  CFG_END(),
 };
 
 static cfg_opt_t host_keys[] = {ONE("ssh"), ONE("local"), CFG_END()};

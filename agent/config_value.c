@@ -13,6 +13,7 @@
 #define HOST_NAME_MAX_LENGTH 253 /* RFC 1035, 2.3.4, as text */
 #define LABEL_MAX            63
 #define CHOICES_MAX          24
+#define MISSES_MAX           100
 
 static const struct {
 	const char *name;
@@ -81,6 +82,11 @@ void config_get_port(struct config_report *report, const struct config_node *nod
 
 	config_get_number(report, node, "port", 1, UINT16_MAX, &port);
 	*out = (uint16_t)port;
+}
+
+void config_get_misses(struct config_report *report, const struct config_node *node, unsigned *out)
+{
+	config_get_number(report, node, "misses", 1, MISSES_MAX, out);
 }
 
 /* Writes a duration with the largest unit in which it is whole. */

@@ -24,6 +24,9 @@ bool config_parse_number(const char *text, uint64_t max, uint64_t *value);
 void config_get_number(struct config_report *report, const struct config_node *node, const char *name,
 		       uint32_t min, uint32_t max, uint32_t *out);
 
+/* misses = 1 to 100. */
+void config_get_misses(struct config_report *report, const struct config_node *node, unsigned *out);
+
 void config_get_port(struct config_report *report, const struct config_node *node, uint16_t *out);
 
 /* A duration such as 500ms 30s 10m 1h 30d, in milliseconds or seconds, from min to max of the same unit. */

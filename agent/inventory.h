@@ -46,6 +46,7 @@ struct pm_bmc_config {
 	const struct pm_credentials *credentials;
 	unsigned timeout_ms; /* one operation, retransmissions included */
 	unsigned poll_interval_ms;
+	unsigned misses; /* polls unanswered in a row until what was known no longer holds */
 };
 
 struct pm_nic_config {
@@ -67,6 +68,7 @@ struct pm_probe_config {
 	uint16_t port; /* tcp only */
 	unsigned timeout_ms;
 	unsigned poll_interval_ms;
+	unsigned misses;
 };
 
 struct pm_host_config {
@@ -132,7 +134,8 @@ struct pm_agent_config {
 	char *master;   /* "unix:/path" or "tcp:host:port" (as net-snmp spells AgentX addresses) */
 	char *state_directory;
 	unsigned poll_interval_ms;
-	char **witness; /* interface names */
+	unsigned misses; /* of BMCs and probes that have no number of their own */
+	char **witness;  /* interface names */
 	size_t witness_count;
 	uint32_t rows_first, rows_last; /* block of pmIndex served here: 1..2147483647 unless configured */
 	bool resume;

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #define FAST_INTERVAL_MS      500
-#define MISSED_INTERVAL_MS    1000 /* after a first or second miss: find out quickly whether it is one */
+#define MISSED_INTERVAL_MS    1000 /* while misses are counted: find out quickly whether it is away */
 #define DOWN_INTERVALS_MAX    8    /* a dead BMC is asked at longer and longer intervals, up to this many */
 #define DETAIL_INTERVAL_MS    600000
 #define SPREAD_PER_MACHINE_MS 2 /* of the first round */
@@ -22,16 +22,17 @@ static uint64_t with_jitter(uint64_t interval_ms)
 static uint64_t bmc_delay_ms(const struct pm_machine *machine)
 {
 	const struct pm_bmc *bmc = machine->bmc;
-	uint64_t interval_ms = machine->config->bmc->poll_interval_ms;
+	const struct pm_bmc_config *config = machine->config->bmc;
+	uint64_t interval_ms = config->poll_interval_ms;
 	unsigned beyond;
 
 	if (bmc->misses == 0 && machine->fast)
 		return FAST_INTERVAL_MS;
-	if (bmc->misses > 0 && bmc->misses < PM_MISSES)
+	if (bmc->misses > 0 && bmc->misses < config->misses)
 		return MISSED_INTERVAL_MS;
 	if (bmc->misses == 0)
 		return with_jitter(interval_ms);
-	beyond = bmc->misses - PM_MISSES;
+	beyond = bmc->misses - config->misses;
 	return with_jitter(interval_ms * (beyond < 3 ? 1u << beyond : DOWN_INTERVALS_MAX));
 }
 

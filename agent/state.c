@@ -211,13 +211,14 @@ static void bmc_answered(struct pm_machine *machine, const struct ipmi_reply *re
 static void bmc_missed(struct pm_machine *machine, const struct ipmi_reply *reply)
 {
 	struct pm_bmc *bmc = machine->bmc;
+	unsigned misses = machine->config->bmc->misses;
 	enum pm_bmc_status status = pm_bmc_status_of(reply->result);
 
 	bmc->misses++;
-	if (bmc->misses < PM_MISSES && status == PM_BMC_UNREACHABLE)
+	if (bmc->misses < misses && status == PM_BMC_UNREACHABLE)
 		return; /* a lost packet or two say nothing yet */
 	bmc->status = status;
-	if (bmc->misses >= PM_MISSES && !bmc->down)
+	if (bmc->misses >= misses && !bmc->down)
 		tell_bmc(machine, true, reply->text);
 }
 
@@ -253,7 +254,7 @@ void pm_state_probe(struct pm_machine *machine, enum pm_probe_result result, con
 	if (result == PM_PROBE_UP) {
 		machine->probe_misses = 0;
 		machine->os_reachable = PM_OS_YES;
-	} else if (++machine->probe_misses >= PM_MISSES || old == PM_OS_UNKNOWN) {
+	} else if (++machine->probe_misses >= machine->config->probe->misses || old == PM_OS_UNKNOWN) {
 		machine->os_reachable = result == PM_PROBE_SILENT ? PM_OS_NO : PM_OS_UNKNOWN;
 	}
 	if (machine->os_reachable != old && old != PM_OS_UNKNOWN)

@@ -8,8 +8,6 @@
 
 #include "agent/agent.h"
 
-#define PM_MISSES 3 /* polls without an answer, in a row, until what they told no longer holds */
-
 /* The BMC answered, or did not answer, Get Chassis Status. */
 void pm_state_chassis(struct pm_machine *machine, const struct ipmi_reply *reply);
 

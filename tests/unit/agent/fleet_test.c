@@ -277,19 +277,6 @@ static void test_another_bmc_tells_anew(void **state)
 	assert_int_equal(told_changes(), 1);
 }
 
-static void give_probe(struct pm_inventory *inventory)
-{
-	struct pm_probe_config *probe = calloc(1, sizeof(*probe));
-
-	assert_non_null(probe);
-	*probe = (struct pm_probe_config){.method = PM_PROBE_TCP,
-					  .address = strdup("127.0.0.1"),
-					  .port = 22,
-					  .timeout_ms = 1000,
-					  .poll_interval_ms = 30000};
-	inventory->machines[0].probe = probe;
-}
-
 /* The loop does not run here: the answers of the probe are the test's. */
 static void test_a_probe_is_left_and_goes(void **state)
 {
@@ -297,8 +284,8 @@ static void test_a_probe_is_left_and_goes(void **state)
 	struct pm_machine *zeus;
 
 	(void)state;
-	give_probe(both);
-	give_probe(probe);
+	give_probe_config(&both->machines[0]);
+	give_probe_config(&probe->machines[0]);
 	take_bmc_away(probe);
 	take_bmc_away(none);
 	apply(both);
@@ -398,7 +385,10 @@ static void test_only_a_fresh_answer_says_already(void **state)
 
 	(void)state;
 	for (int on = 0; on <= 1; on++) {
-		APPLY("zeus");
+		struct pm_inventory *both = zeus_alone();
+
+		give_probe_config(&both->machines[0]);
+		apply(both);
 		zeus = machine_of("zeus");
 		bmc_says(zeus, on);
 		uv_sleep(2); /* the loop's clock is in ms */

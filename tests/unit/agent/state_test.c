@@ -7,8 +7,13 @@ static struct pm_machine *m1, *m2;
 
 static int set_up(void **state)
 {
+	struct pm_inventory *inventory = world_inventory(2);
+
 	(void)state;
-	world_begin(&world, world_inventory(2));
+	give_bmc_config(&inventory->machines[0], NULL, 623);
+	for (size_t i = 0; i < 2; i++)
+		give_probe_config(&inventory->machines[i]);
+	world_begin(&world, inventory);
 	m1 = world.agent.machines[0];
 	m2 = world.agent.machines[1];
 	give_bmc(m1);
@@ -121,6 +126,25 @@ static void test_silence_becomes_unknown_and_is_told_once(void **state)
 	assert_int_equal(m1->on_count + m1->off_count, 0); /* it has not been off as far as anybody knows */
 }
 
+static void test_how_many_misses_is_configured(void **state)
+{
+	static const unsigned numbers[] = {1, 2, 100};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(numbers); i++) {
+		world.agent.inventory->machines[0].bmc->misses = numbers[i];
+		while (m1->bmc->down || m1->observed != PM_POWER_ON)
+			bmc_says(m1, true);
+		for (unsigned miss = 1; miss < numbers[i]; miss++)
+			bmc_misses(m1, IPMI_TIMEOUT);
+		assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
+		assert_int_equal(told(PM_NOTIFY_BMC_DOWN), i);
+		bmc_misses(m1, IPMI_TIMEOUT);
+		assert_state(m1, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
+		assert_int_equal(told(PM_NOTIFY_BMC_DOWN), i + 1);
+	}
+}
+
 /* Wrong passwords and the like are certain at once; whether the BMC counts as down takes three polls. */
 static void test_refusals_hold_at_once(void **state)
 {
@@ -152,11 +176,11 @@ static void test_boots_are_counted_over_silence(void **state)
 	bmc_says(m1, true);
 	assert_int_equal(m1->on_count, 1);
 	assert_int_equal(m1->off_count, 1);
-	for (int i = 0; i < PM_MISSES; i++)
+	for (int i = 0; i < MISSES; i++)
 		bmc_misses(m1, IPMI_TIMEOUT);
 	bmc_says(m1, false); /* on, silence, off: it went off once */
 	assert_int_equal(m1->off_count, 2);
-	for (int i = 0; i < PM_MISSES; i++)
+	for (int i = 0; i < MISSES; i++)
 		bmc_misses(m1, IPMI_TIMEOUT);
 	bmc_says(m1, false);
 	assert_int_equal(m1->on_count, 1);
@@ -187,7 +211,7 @@ static void test_a_probe_knows_only_on(void **state)
 	pm_state_probe(m2, PM_PROBE_UP, "");
 	assert_state(m2, PM_POWER_ON, PM_SOURCE_PROBE);
 	assert_int_equal(m2->os_reachable, PM_OS_YES);
-	for (int i = 1; i < PM_MISSES; i++) {
+	for (int i = 1; i < MISSES; i++) {
 		pm_state_probe(m2, PM_PROBE_SILENT, "");
 		assert_state(m2, PM_POWER_ON, PM_SOURCE_PROBE);
 	}
@@ -200,7 +224,7 @@ static void test_a_probe_that_cannot_be_made_says_nothing(void **state)
 {
 	(void)state;
 	pm_state_probe(m2, PM_PROBE_UP, "");
-	for (int i = 0; i < PM_MISSES; i++)
+	for (int i = 0; i < MISSES; i++)
 		pm_state_probe(m2, PM_PROBE_ERROR, "");
 	assert_state(m2, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
 	assert_int_equal(m2->os_reachable, PM_OS_UNKNOWN);
@@ -230,7 +254,7 @@ static void test_the_bmc_goes_before_the_probe(void **state)
 	assert_state(m1, PM_POWER_OFF, PM_SOURCE_BMC);
 	pm_state_probe(m1, PM_PROBE_UP, "");
 	assert_state(m1, PM_POWER_OFF, PM_SOURCE_BMC);
-	for (int i = 0; i < PM_MISSES; i++)
+	for (int i = 0; i < MISSES; i++)
 		bmc_misses(m1, IPMI_UNREACHABLE);
 	assert_state(m1, PM_POWER_ON, PM_SOURCE_PROBE); /* the BMC is silent: the probe is what is left */
 }
@@ -264,10 +288,10 @@ static void test_a_miss_confirms_nothing(void **state)
 	bmc_says(m1, true);
 	assert_new(m1);
 	let_it_grow_old(m1);
-	for (int i = 0; i < 2 * PM_MISSES; i++) {
+	for (int i = 0; i < 2 * MISSES; i++) {
 		bmc_misses(m1, IPMI_TIMEOUT);
-		assert_state(m1, i + 1 < PM_MISSES ? PM_POWER_ON : PM_POWER_UNKNOWN,
-			     i + 1 < PM_MISSES ? PM_SOURCE_BMC : PM_SOURCE_NONE);
+		assert_state(m1, i + 1 < MISSES ? PM_POWER_ON : PM_POWER_UNKNOWN,
+			     i + 1 < MISSES ? PM_SOURCE_BMC : PM_SOURCE_NONE);
 		assert_old(m1);
 	}
 	bmc_misses(m1, IPMI_AUTH_FAILED); /* an answer, but not about the power */
@@ -284,8 +308,8 @@ static void test_a_probe_does_not_confirm_what_the_bmc_said(void **state)
 	for (int on = 0; on <= 1; on++) {
 		bmc_says(m1, on);
 		let_it_grow_old(m1);
-		for (size_t i = 0; i < LENGTH(results) * 2 * PM_MISSES; i++) {
-			pm_state_probe(m1, results[i / (2 * PM_MISSES)], "");
+		for (size_t i = 0; i < LENGTH(results) * 2 * MISSES; i++) {
+			pm_state_probe(m1, results[i / (2 * MISSES)], "");
 			assert_state(m1, on ? PM_POWER_ON : PM_POWER_OFF, PM_SOURCE_BMC);
 			assert_old(m1);
 		}
@@ -298,7 +322,7 @@ static void test_a_probe_confirms_only_by_answering(void **state)
 	pm_state_probe(m2, PM_PROBE_UP, "");
 	assert_new(m2);
 	let_it_grow_old(m2);
-	for (int i = 1; i < PM_MISSES; i++) {
+	for (int i = 1; i < MISSES; i++) {
 		pm_state_probe(m2, PM_PROBE_SILENT, "");
 		assert_state(m2, PM_POWER_ON, PM_SOURCE_PROBE);
 		assert_old(m2);
@@ -314,7 +338,7 @@ static void test_the_bmc_is_lost_beside_a_probe(void **state)
 	bmc_says(m1, false);
 	pm_state_probe(m1, PM_PROBE_UP, "");
 	let_it_grow_old(m1);
-	for (int i = 0; i < PM_MISSES; i++)
+	for (int i = 0; i < MISSES; i++)
 		bmc_misses(m1, IPMI_TIMEOUT);
 	assert_state(m1, PM_POWER_ON, PM_SOURCE_PROBE);
 	assert_old(m1);
@@ -336,6 +360,7 @@ static void test_the_last_source_goes(void **state)
 	bmc_says(m1, true);
 	free(m1->bmc);
 	m1->bmc = NULL;
+	take_sources_away(&world.agent.inventory->machines[0]);
 	pm_state_sources_changed(m1);
 	assert_unknown(2);
 	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1); /* nobody will ever say more */
@@ -346,10 +371,7 @@ static void test_the_last_source_goes(void **state)
 
 static void test_another_source_comes(void **state)
 {
-	struct pm_machine_config *config = &world.agent.inventory->machines[0];
-
 	(void)state;
-	give_bmc_config(config, NULL, 623);
 	for (int on = 1; on >= 0; on--) {
 		bmc_says(m1, true);
 		world_drain(&world);
@@ -434,7 +456,7 @@ static void test_silence_after_a_restart_then_the_old_state(void **state)
 {
 	(void)state;
 	restart_with(PM_POWER_OFF);
-	for (int i = 0; i < PM_MISSES; i++)
+	for (int i = 0; i < MISSES; i++)
 		bmc_misses(m1, IPMI_TIMEOUT);
 	assert_state(m1, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
 	bmc_says(m1, false);
@@ -529,6 +551,7 @@ int main(void)
 	    TEST(test_the_same_answer_again_is_no_change),
 	    TEST(test_lost_packets_say_nothing),
 	    TEST(test_silence_becomes_unknown_and_is_told_once),
+	    TEST(test_how_many_misses_is_configured),
 	    TEST(test_refusals_hold_at_once),
 	    TEST(test_boots_are_counted_over_silence),
 	    TEST(test_flapping),

@@ -31,6 +31,7 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 #define SENT_MAX      64
+#define MISSES        3
 
 struct world {
 	uv_loop_t loop;
@@ -119,10 +120,36 @@ static inline void give_bmc_config(struct pm_machine_config *config, const struc
 					      .port = port,
 					      .credentials = credentials,
 					      .timeout_ms = 1000,
-					      .poll_interval_ms = 30000};
+					      .poll_interval_ms = 30000,
+					      .misses = MISSES};
 	config->off_methods[0] = PM_OFF_BMC_SOFT;
 	config->off_methods[1] = PM_OFF_BMC;
 	config->off_method_count = 2;
+}
+
+static inline void give_probe_config(struct pm_machine_config *config)
+{
+	config->probe = calloc(1, sizeof(*config->probe));
+	assert_non_null(config->probe);
+	*config->probe = (struct pm_probe_config){.method = PM_PROBE_TCP,
+						  .address = strdup("127.0.0.1"),
+						  .port = 22,
+						  .timeout_ms = 1000,
+						  .poll_interval_ms = 30000,
+						  .misses = MISSES};
+}
+
+/* Without what could tell its state. */
+static inline void take_sources_away(struct pm_machine_config *config)
+{
+	if (config->bmc)
+		free(config->bmc->address);
+	if (config->probe)
+		free(config->probe->address);
+	free(config->bmc);
+	free(config->probe);
+	config->bmc = NULL;
+	config->probe = NULL;
 }
 
 static inline void give_nic_configs(struct pm_machine_config *config, size_t count)
