@@ -46,8 +46,11 @@ struct pm_nic {
 struct pm_bmc {
 	struct ipmi_bmc *ipmi;
 	enum pm_bmc_status status;
-	unsigned misses; /* failed polls since the last answer */
-	bool down;       /* pmBmcDown was told, pmBmcUp not yet */
+	unsigned misses;     /* failed polls since the last answer */
+	bool down;           /* pmBmcDown was told, pmBmcUp not yet */
+	unsigned answers;    /* while down: in a row */
+	unsigned up_answers; /* so many of them make it up */
+	uint64_t up_loop_ms; /* when pmBmcUp was told; 0: never */
 	bool chassis_known, boot_known, hours_known;
 	struct ipmi_chassis_status chassis;
 	struct ipmi_boot_flags boot;
@@ -77,6 +80,7 @@ struct pm_machine {
 	struct pm_machine *next_dirty;
 	bool looked;         /* there was a first answer, or none in time, since the start */
 	bool unknown_untold; /* since a restart: last_known is from before, nothing was observed yet */
+	bool return_untold;  /* its BMC comes back and says what was last known: told with pmBmcUp */
 	enum pm_os_reachable os_reachable;
 
 	enum pm_admin_state admin_state;

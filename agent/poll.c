@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #define FAST_INTERVAL_MS      500
-#define MISSED_INTERVAL_MS    1000 /* while misses are counted: find out quickly whether it is away */
+#define DOUBT_INTERVAL_MS     1000 /* while misses or answers are counted: is it away, or back? */
 #define DOWN_INTERVALS_MAX    8    /* a dead BMC is asked at longer and longer intervals, up to this many */
 #define DETAIL_INTERVAL_MS    600000
 #define SPREAD_PER_MACHINE_MS 2 /* of the first round */
@@ -28,8 +28,9 @@ static uint64_t bmc_delay_ms(const struct pm_machine *machine)
 
 	if (bmc->misses == 0 && machine->fast)
 		return FAST_INTERVAL_MS;
-	if (bmc->misses > 0 && bmc->misses < config->misses)
-		return MISSED_INTERVAL_MS;
+	if (machine->fast || (bmc->misses > 0 && bmc->misses < config->misses) ||
+	    (bmc->misses == 0 && bmc->down))
+		return DOUBT_INTERVAL_MS;
 	if (bmc->misses == 0)
 		return with_jitter(interval_ms);
 	beyond = bmc->misses - config->misses;
@@ -92,7 +93,7 @@ static void ask_bmc(void *data)
 	    bmc->ipmi,
 	    &(struct ipmi_request){.command = IPMI_GET_CHASSIS_STATUS, .done = on_status, .data = machine});
 	if (!bmc->status_op)
-		pm_timer_start(bmc->timer, MISSED_INTERVAL_MS);
+		pm_timer_start(bmc->timer, DOUBT_INTERVAL_MS);
 }
 
 /* --- probe ------------------------------------------------------------------------------------ */
@@ -122,7 +123,7 @@ static void ask_probe(void *data)
 	machine->probe = pm_probe_start(machine->agent->prober, kind, config->address, config->port,
 					config->timeout_ms, on_probe, machine);
 	if (!machine->probe)
-		pm_timer_start(machine->probe_timer, MISSED_INTERVAL_MS);
+		pm_timer_start(machine->probe_timer, DOUBT_INTERVAL_MS);
 }
 
 /* --- public ----------------------------------------------------------------------------------- */

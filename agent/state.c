@@ -10,6 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define UP_ANSWERS     2 /* in a row, a second apart, until a BMC is up again: one may be chance */
+#define UP_ANSWERS_MAX 64
+#define RELAPSE_MS     600000 /* down again so soon after it was up: it takes twice as many the next time */
+
 static uint32_t *counter(struct pm_machine *machine)
 {
 	switch (machine->observed) {
@@ -69,14 +73,20 @@ static void end_transition(struct pm_machine *machine)
 		machine->transition = 0;
 }
 
+/* What a BMC that comes back says is shown at once; that all is as before is not told before it is up for good. */
+static bool is_return(const struct pm_machine *machine, enum pm_power_state known)
+{
+	return machine->source == PM_SOURCE_BMC && machine->bmc->down && machine->observed == known;
+}
+
 /*
- * Every change is told but two: the first answer after a start that is what was known before it, and the first answer
- * ever, which goes into the history only.
+ * Every change is told but these: the first answer after a start that is what was known before it; the first answer
+ * ever, which goes into the history only; and what a BMC says that comes and goes.
  */
 static void changed(struct pm_machine *machine, enum pm_power_state old)
 {
 	enum pm_power_state known = machine->last_known;
-	bool untold = machine->unknown_untold;
+	bool untold = machine->unknown_untold, gone_again = machine->return_untold;
 
 	if (machine->observed != PM_POWER_UNKNOWN) {
 		count_boots(machine, known, machine->observed);
@@ -86,7 +96,19 @@ static void changed(struct pm_machine *machine, enum pm_power_state old)
 			return;
 	}
 	machine->last_change_ms = pm_time_ms();
+	machine->return_untold = is_return(machine, known);
+	if (machine->return_untold || (gone_again && machine->observed == PM_POWER_UNKNOWN))
+		return;
 	tell_change(machine, untold ? known : old, known || machine->looked);
+}
+
+/* The BMC is up, or the probe says the same. */
+static void tell_return(struct pm_machine *machine)
+{
+	if (!machine->return_untold || is_return(machine, machine->last_known))
+		return;
+	machine->return_untold = false;
+	tell_change(machine, PM_POWER_UNKNOWN, true);
 }
 
 static void observe(struct pm_machine *machine, enum pm_power_state state, enum pm_state_source source,
@@ -105,6 +127,8 @@ static void observe(struct pm_machine *machine, enum pm_power_state state, enum 
 		machine->state_dirty = true;
 		pm_flush_machine(machine);
 		changed(machine, old);
+	} else {
+		tell_return(machine);
 	}
 	machine->looked = true;
 }
@@ -128,12 +152,16 @@ static void derive(struct pm_machine *machine, enum pm_state_source heard)
 
 void pm_state_sources_changed(struct pm_machine *machine)
 {
+	bool told_unknown =
+	    machine->return_untold || (machine->observed == PM_POWER_UNKNOWN && !machine->unknown_untold);
+
+	machine->return_untold = false;
 	if (machine->config->bmc ||
 	    machine->config->probe) { /* as after a start: the next answer tells what has changed */
 		count_change(machine, PM_POWER_UNKNOWN);
 		machine->source = PM_SOURCE_NONE;
 		machine->looked = false;
-		machine->unknown_untold = machine->last_known != 0;
+		machine->unknown_untold = machine->last_known != 0 && !told_unknown;
 	} else {
 		derive(machine, PM_SOURCE_NONE);
 	}
@@ -167,6 +195,28 @@ static void tell_bmc(struct pm_machine *machine, bool down, const char *text)
 						down ? PM_SEVERITY_CRITICAL : PM_SEVERITY_OK, "%s", text);
 	snprintf(notification.text, sizeof(notification.text), "%s", text);
 	pm_notify(machine->agent, machine, &notification);
+}
+
+static void bmc_is_down(struct pm_machine *machine, const char *text)
+{
+	struct pm_bmc *bmc = machine->bmc;
+	bool relapse = bmc->up_loop_ms && uv_now(machine->agent->loop) - bmc->up_loop_ms < RELAPSE_MS;
+
+	if (!relapse)
+		bmc->up_answers = UP_ANSWERS;
+	else if (bmc->up_answers < UP_ANSWERS_MAX)
+		bmc->up_answers *= 2;
+	tell_bmc(machine, true, text);
+}
+
+static void bmc_comes_back(struct pm_machine *machine)
+{
+	struct pm_bmc *bmc = machine->bmc;
+
+	if (++bmc->answers < bmc->up_answers)
+		return;
+	bmc->up_loop_ms = uv_now(machine->agent->loop);
+	tell_bmc(machine, false, "the BMC answers again");
 }
 
 /* Faults of the chassis are told when they come and when they go; the first reading tells those that are there. */
@@ -205,7 +255,7 @@ static void bmc_answered(struct pm_machine *machine, const struct ipmi_reply *re
 	bmc->chassis = reply->chassis;
 	bmc->chassis_known = true;
 	if (bmc->down)
-		tell_bmc(machine, false, "the BMC answers again");
+		bmc_comes_back(machine);
 }
 
 static void bmc_missed(struct pm_machine *machine, const struct ipmi_reply *reply)
@@ -215,11 +265,12 @@ static void bmc_missed(struct pm_machine *machine, const struct ipmi_reply *repl
 	enum pm_bmc_status status = pm_bmc_status_of(reply->result);
 
 	bmc->misses++;
+	bmc->answers = 0;
 	if (bmc->misses < misses && status == PM_BMC_UNREACHABLE)
 		return; /* a lost packet or two say nothing yet */
 	bmc->status = status;
 	if (bmc->misses >= misses && !bmc->down)
-		tell_bmc(machine, true, reply->text);
+		bmc_is_down(machine, reply->text);
 }
 
 void pm_state_chassis(struct pm_machine *machine, const struct ipmi_reply *reply)

@@ -120,9 +120,15 @@ static void test_silence_becomes_unknown_and_is_told_once(void **state)
 	assert_string_equal(world_told(PM_NOTIFY_BMC_DOWN, 1)->text, "no answer");
 	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1);
 	bmc_says(m1, true);
-	assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC); /* shown at once, and told when it is no chance */
+	assert_int_equal(m1->bmc->status, PM_BMC_OK);
+	assert_int_equal(told(PM_NOTIFY_BMC_UP), 0);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1);
+	bmc_says(m1, true);
 	assert_int_equal(told(PM_NOTIFY_BMC_UP), 1);
 	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 2);
+	assert_int_equal(world_sent[world_sent_count - 1].old_power_state, PM_POWER_UNKNOWN);
+	assert_int_equal(world_sent[world_sent_count - 1].power_state, PM_POWER_ON);
 	assert_int_equal(m1->on_count + m1->off_count, 0); /* it has not been off as far as anybody knows */
 }
 
@@ -133,8 +139,9 @@ static void test_how_many_misses_is_configured(void **state)
 	(void)state;
 	for (size_t i = 0; i < LENGTH(numbers); i++) {
 		world.agent.inventory->machines[0].bmc->misses = numbers[i];
-		while (m1->bmc->down || m1->observed != PM_POWER_ON)
+		do
 			bmc_says(m1, true);
+		while (m1->bmc->down);
 		for (unsigned miss = 1; miss < numbers[i]; miss++)
 			bmc_misses(m1, IPMI_TIMEOUT);
 		assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
@@ -157,7 +164,9 @@ static void test_refusals_hold_at_once(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH(cases); i++) {
-		bmc_says(m1, true);
+		do
+			bmc_says(m1, true);
+		while (m1->bmc->down);
 		bmc_misses(m1, cases[i].result);
 		assert_int_equal(m1->bmc->status, cases[i].status);
 		assert_state(m1, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
@@ -166,6 +175,95 @@ static void test_refusals_hold_at_once(void **state)
 		bmc_misses(m1, cases[i].result);
 		assert_int_equal(told(PM_NOTIFY_BMC_DOWN), i + 1);
 	}
+}
+
+/* --- a BMC that comes and goes ------------------------------------------------------------------------------------------ */
+
+/* Polls, of which every period-th is answered. */
+static void answers_sometimes(int polls, int period)
+{
+	for (int i = 1; i <= polls; i++) {
+		if (i % period == 0)
+			bmc_says(m1, true);
+		else
+			bmc_misses(m1, IPMI_TIMEOUT);
+	}
+}
+
+static void test_a_bmc_that_answers_sometimes_is_told_of_once(void **state)
+{
+	static const unsigned misses[] = {1, 2, 3};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(misses); i++) {
+		world.agent.inventory->machines[0].bmc->misses = misses[i];
+		do
+			bmc_says(m1, true);
+		while (m1->bmc->down);
+		world_drain(&world);
+		world_sent_count = 0;
+		answers_sometimes(300, (int)misses[i] + 1);
+		assert_int_equal(told(PM_NOTIFY_BMC_DOWN), 1);
+		assert_int_equal(told(PM_NOTIFY_BMC_UP), 0);
+		assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1); /* unknown, with pmBmcDown */
+		assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);            /* the last poll was answered */
+	}
+}
+
+/* Each relapse needs twice as many answers in a row: the pairs get rare and end. */
+static void test_relapses_are_told_more_and_more_rarely(void **state)
+{
+	(void)state;
+	world_sent_max = 10000;
+	for (int i = 0; i < 5000; i++) {
+		if (repeatable_random(2))
+			bmc_says(m1, true);
+		else
+			bmc_misses(m1, IPMI_TIMEOUT);
+	}
+	assert_true(told(PM_NOTIFY_BMC_DOWN) >= 2 && told(PM_NOTIFY_BMC_DOWN) <= 8);
+}
+
+static void test_a_change_is_told_also_by_a_bmc_that_comes_and_goes(void **state)
+{
+	(void)state;
+	bmc_says(m1, true);
+	for (int i = 0; i < MISSES; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1);
+	bmc_says(m1, false);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 2); /* unknown to off: at once */
+	assert_int_equal(m1->off_count, 1);
+	for (int i = 0; i < MISSES; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 3);
+	for (int round = 0; round < 10; round++) {
+		bmc_says(m1, false);
+		for (int i = 0; i < MISSES; i++)
+			bmc_misses(m1, IPMI_TIMEOUT);
+	}
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 3);
+	bmc_says(m1, false);
+	bmc_says(m1, true); /* the second answer makes it up, and tells the change as well */
+	assert_int_equal(told(PM_NOTIFY_BMC_UP), 1);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 4);
+	assert_int_equal(world_sent[world_sent_count - 1].power_state, PM_POWER_ON);
+}
+
+static void test_the_probe_confirms_what_was_not_told(void **state)
+{
+	(void)state;
+	bmc_says(m1, true);
+	for (int i = 0; i < MISSES; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	bmc_says(m1, true);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1);
+	pm_state_probe(m1, PM_PROBE_UP, "");
+	for (int i = 0; i < MISSES; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_PROBE);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 2);
+	assert_int_equal(world_sent[world_sent_count - 1].source, PM_SOURCE_PROBE);
 }
 
 static void test_boots_are_counted_over_silence(void **state)
@@ -553,6 +651,10 @@ int main(void)
 	    TEST(test_silence_becomes_unknown_and_is_told_once),
 	    TEST(test_how_many_misses_is_configured),
 	    TEST(test_refusals_hold_at_once),
+	    TEST(test_a_bmc_that_answers_sometimes_is_told_of_once),
+	    TEST(test_relapses_are_told_more_and_more_rarely),
+	    TEST(test_a_change_is_told_also_by_a_bmc_that_comes_and_goes),
+	    TEST(test_the_probe_confirms_what_was_not_told),
 	    TEST(test_boots_are_counted_over_silence),
 	    TEST(test_flapping),
 	    TEST(test_a_probe_knows_only_on),
