@@ -78,6 +78,15 @@ char *config_expand_text(const struct config_scope *scope, const char *file, int
 void config_build_nics(const struct config_scope *scope);
 void config_build_stacks(const struct config_scope *scope);
 
+/* --- config_address.c ------------------------------------------------------------------------- */
+
+bool config_is_address(const char *text); /* numeric, IPv6 with or without %interface */
+bool config_is_host(const char *text);    /* numeric, or a host name (RFC 1123, and underscores) */
+/* Whether the address of this bmc or probe can be meant; if not, that is reported. */
+bool config_check_address(struct config_report *report, const struct config_node *node, const char *address);
+/* Makes equal what is the same address, as far as that can be seen without asking a name server. */
+void config_normalize_address(const char *address, char *text, size_t size);
+
 /* --- config_check.c: what no two machines may share ------------------------------------------- */
 
 void config_claim(struct config_build *build, struct config_claims *claims, const char *key,

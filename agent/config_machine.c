@@ -3,7 +3,6 @@
 #include "agent/config_build.h"
 #include "agent/hostrange.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,24 +90,12 @@ static const struct pm_credentials *find_credentials(const struct config_scope *
 	return found;
 }
 
-/* Makes equal what is the same address, as far as that can be seen without asking a name server. */
-static void normalize_address(const char *address, char *text, size_t size)
-{
-	struct in6_addr binary;
-
-	if (inet_pton(AF_INET6, address, &binary) == 1 && inet_ntop(AF_INET6, &binary, text, (socklen_t)size))
-		return;
-	snprintf(text, size, "%s", address);
-	for (; *text; text++)
-		*text = (char)tolower((unsigned char)*text);
-}
-
 static void claim_bmc(const struct config_scope *scope, const struct config_node *node,
 		      const struct pm_bmc_config *bmc)
 {
 	char address[300], key[320];
 
-	normalize_address(bmc->address, address, sizeof(address));
+	config_normalize_address(bmc->address, address, sizeof(address));
 	snprintf(key, sizeof(key), "%s port %u", address, bmc->port);
 	config_claim(scope->build, &scope->build->bmcs, key, scope->machine->name, node->file,
 		     config_line(node, "address"));
@@ -120,17 +107,8 @@ static char *build_address(const struct config_scope *scope, const struct config
 {
 	char *address = config_expand(scope, node, "address", fallback);
 
-	if (!address)
-		return NULL;
-	if (config_is_host(address))
+	if (address && config_check_address(scope->build->report, node, address))
 		return address;
-	if (config_lacks(node, "address"))
-		config_error(scope->build->report, node->file, node->line,
-			     "%s needs an address = \"...\": a host name or an IP address",
-			     node->schema->name);
-	else if (config_has(node, "address"))
-		config_error(scope->build->report, node->file, config_line(node, "address"),
-			     "address = \"%.255s\" is neither a host name nor an IP address", address);
 	free(address);
 	return NULL;
 }

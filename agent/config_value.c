@@ -2,7 +2,6 @@
 /* Values of configuration keys: numbers, durations, words, addresses. */
 #include "agent/config_value.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <net/if.h>
@@ -10,10 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define HOST_NAME_MAX_LENGTH 253 /* RFC 1035, 2.3.4, as text */
-#define LABEL_MAX            63
-#define CHOICES_MAX          24
-#define MISSES_MAX           100
+#define CHOICES_MAX 24
+#define MISSES_MAX  100
 
 static const struct {
 	const char *name;
@@ -199,51 +196,6 @@ int config_get_choice(struct config_report *report, const struct config_node *no
 	int chosen = value ? config_choose(report, node->file, name, value, choices, count) : fallback;
 
 	return chosen < 0 ? fallback : chosen;
-}
-
-bool config_is_address(const char *text)
-{
-	char numeric[INET6_ADDRSTRLEN + 1];
-	struct in6_addr binary;
-	size_t length = strcspn(text, "%");
-
-	if (inet_pton(AF_INET, text, &binary) == 1)
-		return true;
-	if (length >= sizeof(numeric) || (text[length] && !config_is_interface(text + length + 1)))
-		return false;
-	memcpy(numeric, text, length);
-	numeric[length] = '\0';
-	return inet_pton(AF_INET6, numeric, &binary) == 1;
-}
-
-/* Whether all is digits and dots, so that no name can be meant. */
-static bool is_numeric(const char *text)
-{
-	return strspn(text, "0123456789.") == strlen(text);
-}
-
-bool config_is_host(const char *text)
-{
-	size_t label = 0, length = strlen(text);
-
-	if (config_is_address(text))
-		return true;
-	if (length == 0 || length > HOST_NAME_MAX_LENGTH || is_numeric(text))
-		return false;
-	for (size_t i = 0; i < length; i++) {
-		char c = text[i], next = text[i + 1];
-
-		if (c == '.' && label > 0) {
-			label = 0;
-			continue;
-		}
-		if (!isalnum((unsigned char)c) && c != '_' &&
-		    (c != '-' || label == 0 || next == '.' || next == '\0'))
-			return false;
-		if (++label > LABEL_MAX)
-			return false;
-	}
-	return true;
 }
 
 bool config_is_interface(const char *text)

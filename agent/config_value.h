@@ -53,8 +53,6 @@ const char *config_get_text(const struct config_node *node, const char *name, co
 int config_line(const struct config_node *node, const char *name);
 
 /* Syntax. */
-bool config_is_address(const char *text); /* numeric IPv4 or IPv6, the latter also with %interface */
-bool config_is_host(const char *text);    /* numeric, or a host name (RFC 1123, and underscores) */
 bool config_is_interface(const char *text);
 bool config_is_uuid(const char *text);             /* RFC 4122, section 3 */
 bool config_is_name(const char *text, size_t max); /* printable ASCII without space / [ ] " ' and backslash */

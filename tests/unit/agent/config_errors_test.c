@@ -157,7 +157,9 @@ static const struct bad bad_bmc[] = {
     {"machine a { bmc {\n address = \"a..b\"\n} }", 2, "neither a host name"},
     {"machine a { bmc {\n address = \"10.0.0.256\"\n} }", 2, "neither a host name"},
     {"machine a { bmc {\n address = \"fe80::g\"\n} }", 2, "neither a host name"},
-    {"machine a { bmc {\n address = \"[fe80::1]\"\n} }", 2, "neither a host name"},
+    {"machine a { bmc {\n address = \"[fe80::1]\"\n} }", 2, "without brackets"},
+    {"machine a { bmc {\n address = \"fe80::1\"\n} }", 2, "needs its interface: \"fe80::1%eth0\""},
+    {"machine a { bmc {\n address = \"::ffff:10.0.0.1\"\n} }", 2, "is an IPv4 address: write \"10.0.0.1\""},
     {"machine a { bmc {\n port = 0\n} }", 2, "a whole number from 1 to 65535"},
     {"machine a { bmc {\n port = 65536\n} }", 2, "a whole number from 1 to 65535"},
     {"machine a { bmc {\n misses = -1\n} }", 2, "a whole number from 1 to 100"},
@@ -171,8 +173,8 @@ static const struct bad bad_bmc[] = {
     {CREDENTIALS "machine a { bmc { address = BMC.example credentials = ops } }\n"
 		 "machine b { bmc { address = bmc.example credentials = ops } }",
      3, "machine \"b\" has the same BMC as \"a\""},
-    {CREDENTIALS "machine a { bmc { address = \"fe80::1\" credentials = ops } }\n"
-		 "machine b { bmc { address = \"fe80:0::1\" credentials = ops } }",
+    {CREDENTIALS "machine a { bmc { address = \"fe80::1%eth0\" credentials = ops } }\n"
+		 "machine b { bmc { address = \"fe80:0::1%eth0\" credentials = ops } }",
      3, "machine \"b\" has the same BMC as \"a\""},
     {"machine a {\n bmc { }\n bmc { }\n}", 3, "a second bmc in machine"},
 };
