@@ -11,8 +11,6 @@
 
 #include "ipmi/internal.h"
 
-enum { COMPLETION_CODE_NODE_BUSY = 0xc0 }; /* IPMI 2.0, table 5-2: try again */
-
 static const uint64_t NEVER = UINT64_MAX;
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -62,13 +60,11 @@ void ipmi_bmc_reply(struct ipmi_bmc *bmc, struct ipmi_reply *reply)
 void ipmi_bmc_finish(struct ipmi_bmc *bmc, enum ipmi_result result, const char *format, ...)
 {
 	struct ipmi_reply reply = {.result = result};
-	char why[sizeof(reply.text)];
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(why, sizeof(why), format, arguments);
+	ipmi_explain_v(bmc, &reply, format, arguments);
 	va_end(arguments);
-	ipmi_text(reply.text, sizeof(reply.text), "%s%s", bmc->name, why);
 	ipmi_session_drop(bmc);
 	complete(bmc->head, &reply);
 }
@@ -76,10 +72,9 @@ void ipmi_bmc_finish(struct ipmi_bmc *bmc, enum ipmi_result result, const char *
 static void complete_cancelled(struct ipmi_op *op)
 {
 	struct ipmi_reply reply = {.result = IPMI_CANCELLED};
-	char name[64];
+	char name[IPMI_NAME_SIZE];
 
-	ipmi_text(reply.text, sizeof(reply.text), "%s: %s cancelled", op->bmc->name,
-		  ipmi_request_name(&op->request, name, sizeof(name)));
+	ipmi_explain(op->bmc, &reply, ": %s cancelled", ipmi_request_name(&op->request, name, sizeof(name)));
 	complete(op, &reply);
 }
 
@@ -98,28 +93,70 @@ void ipmi_op_cancel(struct ipmi_op *op)
 
 /* ---- deadlines ---- */
 
-static void finish_head_late(struct ipmi_bmc *bmc)
+/* What is known beside the silence: an error of the network, or answers that were not valid. */
+static const char *circumstance(const struct ipmi_bmc *bmc, char *text, size_t size)
+{
+	uint32_t bad_packets = bmc->stats.bad_packets - bmc->head->bad_packets;
+
+	if (bmc->network_error)
+		snprintf(text, size, ": %s",
+			 bmc->network_error == ECONNREFUSED ? "connection refused by host"
+							    : strerror(bmc->network_error));
+	else if (bad_packets > 0)
+		snprintf(text, size, ": %u packets from it were not valid and dropped", bad_packets);
+	else
+		*text = '\0';
+	return text;
+}
+
+static void finish_unanswered(struct ipmi_bmc *bmc)
 {
 	struct ipmi_op *op = bmc->head;
 	enum ipmi_result result =
 	    op->contact || bmc->state == IPMI_STATE_READY ? IPMI_TIMEOUT : IPMI_UNREACHABLE;
-	const char *error = bmc->network_error == ECONNREFUSED ? "connection refused by host"
-			    : bmc->network_error               ? strerror(bmc->network_error)
-							       : "";
-	char name[64], limit[32], suite[32] = "";
+	char name[IPMI_NAME_SIZE], limit[32], suite[32] = "", why[128];
 
 	ipmi_request_name(&op->request, name, sizeof(name));
 	ipmi_seconds(op->timeout_ms, limit, sizeof(limit));
+	circumstance(bmc, why, sizeof(why));
 	if (bmc->waiting && bmc->waiting->framing != IPMI_FRAMING_LAN)
 		snprintf(suite, sizeof(suite), ", cipher suite %u", bmc->suites[bmc->suite]);
 	if (bmc->state == IPMI_STATE_RESOLVING)
 		ipmi_bmc_finish(bmc, result, " has a name that did not resolve within %s", limit);
-	else if (bmc->waiting && bmc->waiting->cmd != ipmi_command_exchanges[op->request.command].cmd)
-		ipmi_bmc_finish(bmc, result, " did not answer %s (for %s%s) within %s%s%s",
-				bmc->waiting->name, name, suite, limit, *error ? ": " : "", error);
+	else if (bmc->waiting && bmc->waiting->id < IPMI_EXCHANGE_COMMAND)
+		ipmi_bmc_finish(bmc, result, " did not answer %s (for %s%s) within %s%s", bmc->waiting->name,
+				name, suite, limit, why);
 	else
-		ipmi_bmc_finish(bmc, result, " did not answer %s within %s%s%s", name, limit,
-				*error ? ": " : "", error);
+		ipmi_bmc_finish(bmc, result, " did not answer %s within %s%s", name, limit, why);
+}
+
+/* The last answer was "not now", up to the deadline. */
+static void finish_not_now(struct ipmi_bmc *bmc)
+{
+	struct ipmi_reply reply = {.result = IPMI_REJECTED};
+
+	ipmi_explain_code(bmc, &reply, bmc->waiting, bmc->not_now);
+	if (bmc->state != IPMI_STATE_READY)
+		ipmi_session_drop(bmc);
+	ipmi_bmc_reply(bmc, &reply);
+}
+
+static void finish_duplicate(struct ipmi_bmc *bmc)
+{
+	struct ipmi_reply reply = {.result = IPMI_TIMEOUT};
+
+	ipmi_explain_code(bmc, &reply, bmc->waiting, IPMI_COMP_CODE_CANNOT_EXECUTE_DUPLICATE_REQUEST);
+	ipmi_bmc_reply(bmc, &reply);
+}
+
+static void finish_head_late(struct ipmi_bmc *bmc)
+{
+	if (bmc->waiting && bmc->duplicate)
+		finish_duplicate(bmc);
+	else if (bmc->waiting && bmc->not_now)
+		finish_not_now(bmc);
+	else
+		finish_unanswered(bmc);
 }
 
 static void finish_queued_late(struct ipmi_op *op)
@@ -128,11 +165,11 @@ static void finish_queued_late(struct ipmi_op *op)
 	struct ipmi_reply reply = {
 	    .result = bmc->state == IPMI_STATE_READY || (bmc->head && bmc->head->contact) ? IPMI_TIMEOUT
 											  : IPMI_UNREACHABLE};
-	char name[64], limit[32];
+	char name[IPMI_NAME_SIZE], limit[32];
 
-	ipmi_text(reply.text, sizeof(reply.text), "%s: %s waited %s for earlier requests", bmc->name,
-		  ipmi_request_name(&op->request, name, sizeof(name)),
-		  ipmi_seconds(op->timeout_ms, limit, sizeof(limit)));
+	ipmi_explain(bmc, &reply, ": %s waited %s for earlier requests",
+		     ipmi_request_name(&op->request, name, sizeof(name)),
+		     ipmi_seconds(op->timeout_ms, limit, sizeof(limit)));
 	complete(op, &reply);
 }
 
@@ -207,6 +244,7 @@ static void transmit_waiting(struct ipmi_bmc *bmc)
 	}
 	if (status == 0)
 		note_sent(bmc);
+	bmc->not_now = 0;
 	bmc->transmissions++;
 	bmc->transmit_at_ms = ipmi_now_ms() + bmc->interval_ms;
 	bmc->interval_ms += bmc->interval_ms / 2;
@@ -220,6 +258,7 @@ void ipmi_bmc_send(struct ipmi_bmc *bmc, enum ipmi_exchange_id id)
 	bmc->interval_ms = bmc->retransmit_ms;
 	bmc->begun_ms = ipmi_now_ms();
 	bmc->sent_ns = 0;
+	bmc->duplicate = false;
 	transmit_waiting(bmc);
 }
 
@@ -253,8 +292,12 @@ static bool session_lost(struct ipmi_bmc *bmc, uint64_t now_ms)
 
 static void retransmit(struct ipmi_bmc *bmc, uint64_t now_ms)
 {
-	if (spent(bmc)) {
+	if (bmc->duplicate) {
+		finish_duplicate(bmc);
+	} else if (spent(bmc)) {
 		bmc->transmit_at_ms = NEVER;
+	} else if (bmc->not_now) {
+		transmit_waiting(bmc);
 	} else if (session_lost(bmc, now_ms)) {
 		bmc->head->reestablished = true;
 		ipmi_session_drop(bmc);
@@ -290,12 +333,41 @@ static void note_answer(struct ipmi_bmc *bmc)
 		bmc->head->contact = true;
 }
 
-/* "Node busy" means that nothing was done: asked again later, under a new sequence number. */
-static void ask_again(struct ipmi_bmc *bmc)
+/* Asked again a little later, under a new sequence number: the BMC would take the old one for a duplicate. */
+static void ask_again(struct ipmi_bmc *bmc, uint8_t code)
 {
+	uint64_t now_ms = ipmi_now_ms();
+
+	bmc->not_now = code;
 	bmc->rq_seq = (bmc->rq_seq + 1) & IPMI_LAN_REQUESTER_SEQUENCE_NUMBER_MAX;
 	bmc->transmissions = 1;
+	bmc->begun_ms = now_ms; /* the BMC knows the session */
+	bmc->transmit_at_ms = now_ms + bmc->interval_ms;
+}
+
+/*
+ * The BMC has the command already, because it was sent twice or doubled on its way; the answer to the first one may still
+ * come. It is not sent again.
+ */
+static void await_first_answer(struct ipmi_bmc *bmc)
+{
+	bmc->duplicate = true;
 	bmc->transmit_at_ms = ipmi_now_ms() + bmc->interval_ms;
+}
+
+/* Returns false when the code is an answer like any other. */
+static bool take_transient(struct ipmi_bmc *bmc, uint8_t code)
+{
+	enum ipmi_remedy remedy = ipmi_completion(bmc->waiting, code)->remedy;
+	bool reading = bmc->waiting->reading;
+
+	if ((remedy == IPMI_REMEDY_REPEAT || (remedy != IPMI_REMEDY_NONE && reading)) && !spent(bmc))
+		ask_again(bmc, code);
+	else if (remedy == IPMI_REMEDY_DUPLICATE && is_command(bmc->waiting))
+		await_first_answer(bmc);
+	else
+		return false;
+	return true;
 }
 
 static void take_malformed(struct ipmi_bmc *bmc)
@@ -315,9 +387,7 @@ static void take_answer(struct ipmi_bmc *bmc, fiid_obj_t response)
 
 	if (code == 0)
 		exchange->accept(bmc, response);
-	else if (code == COMPLETION_CODE_NODE_BUSY && !spent(bmc))
-		ask_again(bmc);
-	else
+	else if (!take_transient(bmc, code))
 		exchange->reject(bmc, code);
 }
 
@@ -517,6 +587,7 @@ struct ipmi_op *ipmi_bmc_submit(struct ipmi_bmc *bmc, const struct ipmi_request 
 	op->request = *request;
 	op->timeout_ms = request->timeout_ms ? request->timeout_ms : bmc->timeout_ms;
 	op->deadline_ms = ipmi_now_ms() + op->timeout_ms;
+	op->bad_packets = bmc->stats.bad_packets;
 	if (bmc->tail)
 		bmc->tail->next = op;
 	else

@@ -182,9 +182,9 @@ static void accept_power_reading(struct ipmi_bmc *bmc, fiid_obj_t response)
 
 	if (group != IPMI_NET_FN_GROUP_EXTENSION_IDENTIFICATION_DCMI) {
 		reply.result = IPMI_REJECTED;
-		ipmi_text(reply.text, sizeof(reply.text),
-			  "%s answered Get Power Reading with group extension 0x%02X instead of DCMI's 0xDC",
-			  bmc->name, (unsigned)group);
+		ipmi_explain(bmc, &reply,
+			     " answered Get Power Reading with group extension 0x%02X instead of DCMI's 0xDC",
+			     (unsigned)group);
 	} else {
 		reply.power = (struct ipmi_power_reading){
 		    .watts = (unsigned)ipmi_field(response, "current_power"),
@@ -198,32 +198,28 @@ static void accept_power_reading(struct ipmi_bmc *bmc, fiid_obj_t response)
 
 static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
 {
-	const struct ipmi_exchange *exchange = bmc->waiting;
-	struct ipmi_reply reply = {.result = IPMI_REJECTED, .completion_code = completion_code};
-	char name[64], text[IPMI_ERR_STR_MAX_LEN] = "";
+	struct ipmi_reply reply = {.result = IPMI_REJECTED};
 
-	ipmi_completion_code_strerror_r(exchange->cmd, exchange->net_fn, completion_code, text, sizeof(text));
-	ipmi_text(reply.text, sizeof(reply.text), "%s refused %s: completion code 0x%02X: %s%s", bmc->name,
-		  ipmi_request_name(running(bmc), name, sizeof(name)), completion_code, text,
-		  completion_code == 0xd4 ? " Its credentials need a higher privilege." : "");
+	ipmi_explain_code(bmc, &reply, bmc->waiting, completion_code);
 	ipmi_bmc_reply(bmc, &reply);
 }
 
-#define COMMAND(command_, name_, net_fn_, cmd_, template_, fill_, accept_)   \
-	[command_] = {                                                       \
-	    .id = (enum ipmi_exchange_id)(IPMI_EXCHANGE_COMMAND + command_), \
-	    .name = name_,                                                   \
-	    .framing = IPMI_FRAMING_SESSION,                                 \
-	    .net_fn = net_fn_,                                               \
-	    .cmd = cmd_,                                                     \
-	    .request_template = template_##_rq,                              \
-	    .response_template = template_##_rs,                             \
-	    .fill = fill_,                                                   \
-	    .accept = accept_,                                               \
-	    .reject = reject_command,                                        \
+#define COMMAND(command_, reading_, name_, net_fn_, cmd_, template_, fill_, accept_) \
+	[command_] = {                                                               \
+	    .id = (enum ipmi_exchange_id)(IPMI_EXCHANGE_COMMAND + command_),         \
+	    .reading = reading_,                                                     \
+	    .name = name_,                                                           \
+	    .framing = IPMI_FRAMING_SESSION,                                         \
+	    .net_fn = net_fn_,                                                       \
+	    .cmd = cmd_,                                                             \
+	    .request_template = template_##_rq,                                      \
+	    .response_template = template_##_rs,                                     \
+	    .fill = fill_,                                                           \
+	    .accept = accept_,                                                       \
+	    .reject = reject_command,                                                \
 	}
-#define CHASSIS_COMMAND(command_, name_, cmd_, template_, fill_, accept_) \
-	COMMAND(command_, name_, IPMI_NET_FN_CHASSIS_RQ, cmd_, template_, fill_, accept_)
+#define CHASSIS_COMMAND(command_, reading_, name_, cmd_, template_, fill_, accept_) \
+	COMMAND(command_, reading_, name_, IPMI_NET_FN_CHASSIS_RQ, cmd_, template_, fill_, accept_)
 
 /* FreeIPMI has templates of the options and their answers for each parameter. */
 #define tmpl_boot_flags_get_rq tmpl_cmd_get_system_boot_options_rq
@@ -232,22 +228,22 @@ static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
 #define tmpl_boot_flags_set_rs tmpl_cmd_set_system_boot_options_rs
 
 const struct ipmi_exchange ipmi_command_exchanges[IPMI_COMMAND_COUNT] = {
-    CHASSIS_COMMAND(IPMI_GET_CHASSIS_STATUS, "Get Chassis Status", IPMI_CMD_GET_CHASSIS_STATUS,
+    CHASSIS_COMMAND(IPMI_GET_CHASSIS_STATUS, true, "Get Chassis Status", IPMI_CMD_GET_CHASSIS_STATUS,
 		    tmpl_cmd_get_chassis_status, fill_chassis_status, accept_chassis_status),
-    CHASSIS_COMMAND(IPMI_CHASSIS_CONTROL, "Chassis Control", IPMI_CMD_CHASSIS_CONTROL,
+    CHASSIS_COMMAND(IPMI_CHASSIS_CONTROL, false, "Chassis Control", IPMI_CMD_CHASSIS_CONTROL,
 		    tmpl_cmd_chassis_control, fill_chassis_control, accept_plain),
-    CHASSIS_COMMAND(IPMI_CHASSIS_IDENTIFY, "Chassis Identify", IPMI_CMD_CHASSIS_IDENTIFY,
+    CHASSIS_COMMAND(IPMI_CHASSIS_IDENTIFY, false, "Chassis Identify", IPMI_CMD_CHASSIS_IDENTIFY,
 		    tmpl_cmd_chassis_identify, fill_identify, accept_plain),
-    CHASSIS_COMMAND(IPMI_SET_POWER_RESTORE_POLICY, "Set Power Restore Policy",
+    CHASSIS_COMMAND(IPMI_SET_POWER_RESTORE_POLICY, false, "Set Power Restore Policy",
 		    IPMI_CMD_SET_POWER_RESTORE_POLICY, tmpl_cmd_set_power_restore_policy, fill_restore_policy,
 		    accept_plain),
-    CHASSIS_COMMAND(IPMI_GET_BOOT_FLAGS, "Get System Boot Options", IPMI_CMD_GET_SYSTEM_BOOT_OPTIONS,
+    CHASSIS_COMMAND(IPMI_GET_BOOT_FLAGS, true, "Get System Boot Options", IPMI_CMD_GET_SYSTEM_BOOT_OPTIONS,
 		    tmpl_boot_flags_get, fill_get_boot_flags, accept_boot_flags),
-    CHASSIS_COMMAND(IPMI_SET_BOOT_FLAGS, "Set System Boot Options", IPMI_CMD_SET_SYSTEM_BOOT_OPTIONS,
+    CHASSIS_COMMAND(IPMI_SET_BOOT_FLAGS, false, "Set System Boot Options", IPMI_CMD_SET_SYSTEM_BOOT_OPTIONS,
 		    tmpl_boot_flags_set, fill_set_boot_flags, accept_plain),
-    CHASSIS_COMMAND(IPMI_GET_POH_COUNTER, "Get POH Counter", IPMI_CMD_GET_POWER_ON_HOURS_COUNTER,
+    CHASSIS_COMMAND(IPMI_GET_POH_COUNTER, true, "Get POH Counter", IPMI_CMD_GET_POWER_ON_HOURS_COUNTER,
 		    tmpl_cmd_get_power_on_hours_counter, fill_poh_counter, accept_poh_counter),
-    COMMAND(IPMI_GET_POWER_READING, "Get Power Reading", IPMI_NET_FN_GROUP_EXTENSION_RQ,
+    COMMAND(IPMI_GET_POWER_READING, true, "Get Power Reading", IPMI_NET_FN_GROUP_EXTENSION_RQ,
 	    IPMI_CMD_DCMI_GET_POWER_READING, tmpl_cmd_dcmi_get_power_reading, fill_power_reading,
 	    accept_power_reading),
 };

@@ -9,6 +9,7 @@
 
 #include <freeipmi/freeipmi.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 
 #include "ipmi/ipmi.h"
 
@@ -49,6 +50,7 @@ enum ipmi_exchange_id {
 struct ipmi_exchange {
 	enum ipmi_exchange_id id;
 	const char *name; /* as the specification calls it */
+	bool reading;     /* changes nothing: may be asked again whatever became of it */
 	enum ipmi_framing framing;
 	uint8_t payload_request, payload_response; /* payload types, IPMI 2.0, table 13-16 */
 	uint8_t net_fn, cmd;
@@ -87,8 +89,9 @@ struct ipmi_op {
 	uint64_t deadline_ms; /* on the engine's clock */
 	unsigned timeout_ms;
 	unsigned restarts;
-	bool sent;    /* the command itself has been on the wire */
-	bool contact; /* the BMC answered something since this operation runs */
+	uint32_t bad_packets; /* of the BMC when this operation began */
+	bool sent;            /* the command itself has been on the wire */
+	bool contact;         /* the BMC answered something since this operation runs */
 	bool reestablished;
 };
 
@@ -133,6 +136,8 @@ struct ipmi_bmc {
 
 	const struct ipmi_exchange *waiting; /* on the wire, NULL = nothing */
 	uint8_t rq_seq, tag;
+	uint8_t not_now; /* the completion code for which the same will be asked again; 0: none */
+	bool duplicate;  /* the BMC says that it has the request already */
 	unsigned transmissions, interval_ms;
 	uint64_t transmit_at_ms, begun_ms, sent_ns;
 
@@ -212,11 +217,40 @@ bool ipmi_session_unanswered(struct ipmi_bmc *bmc);
 /* ---- command.c ---- */
 extern const struct ipmi_exchange ipmi_command_exchanges[IPMI_COMMAND_COUNT];
 
+/* ---- completion.c ---- */
+enum ipmi_remedy {
+	IPMI_REMEDY_NONE,
+	IPMI_REMEDY_REPEAT,         /* nothing was done: asked again */
+	IPMI_REMEDY_REPEAT_READING, /* it may have been done: asked again when it changes nothing */
+	IPMI_REMEDY_DUPLICATE       /* the BMC has the request twice, its answer to the first one was lost */
+};
+
+struct ipmi_completion {
+	uint8_t net_fn, cmd, first, last; /* of the request; codes first to last */
+	const char *meaning, *advice;     /* "it is busy", "try again later" */
+	enum ipmi_remedy remedy;
+};
+
+/* What a completion code other than 0 means as the answer to an exchange; never NULL. */
+const struct ipmi_completion *ipmi_completion(const struct ipmi_exchange *exchange, uint8_t code);
+/* Whether the command may have been carried out all the same. */
+bool ipmi_completion_leaves_doubt(const struct ipmi_completion *completion);
+/* Explains that the running operation ended with this answer to the exchange. */
+void ipmi_explain_code(const struct ipmi_bmc *bmc, struct ipmi_reply *reply,
+		       const struct ipmi_exchange *exchange, uint8_t code);
+
 /* ---- text.c ---- */
-/* snprintf for texts that may be cut off. */
-void ipmi_text(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Fills the reply's text: the BMC's name followed by format. Whatever is in them, it is valid UTF-8 and fits. */
+void ipmi_explain(const struct ipmi_bmc *bmc, struct ipmi_reply *reply, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void ipmi_explain_v(const struct ipmi_bmc *bmc, struct ipmi_reply *reply, const char *format,
+		    va_list arguments) __attribute__((format(printf, 3, 0)));
+enum { IPMI_NAME_SIZE = 64 };
 /* "Chassis Control (power up)" */
 const char *ipmi_request_name(const struct ipmi_request *request, char *text, size_t size);
+/* The same for an exchange of the running operation: its command or a message of the set-up. */
+const char *ipmi_exchange_name(const struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange, char *text,
+			       size_t size);
 /* "2.5 s" */
 const char *ipmi_seconds(unsigned ms, char *text, size_t size);
 

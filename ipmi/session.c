@@ -456,18 +456,19 @@ static void reject_close_session(struct ipmi_bmc *bmc, uint8_t completion_code)
 	accept_close_session(bmc, NULL);
 }
 
-#define APP_COMMAND(id_, name_, framing_, cmd_, template_, suffix_) \
-	[id_] = {                                                   \
-	    .id = id_,                                              \
-	    .name = name_,                                          \
-	    .framing = framing_,                                    \
-	    .net_fn = IPMI_NET_FN_APP_RQ,                           \
-	    .cmd = cmd_,                                            \
-	    .request_template = template_##_rq,                     \
-	    .response_template = template_##_rs,                    \
-	    .fill = fill_##suffix_,                                 \
-	    .accept = accept_##suffix_,                             \
-	    .reject = reject_##suffix_,                             \
+#define APP_COMMAND(id_, reading_, name_, framing_, cmd_, template_, suffix_) \
+	[id_] = {                                                             \
+	    .id = id_,                                                        \
+	    .reading = reading_,                                              \
+	    .name = name_,                                                    \
+	    .framing = framing_,                                              \
+	    .net_fn = IPMI_NET_FN_APP_RQ,                                     \
+	    .cmd = cmd_,                                                      \
+	    .request_template = template_##_rq,                               \
+	    .response_template = template_##_rs,                              \
+	    .fill = fill_##suffix_,                                           \
+	    .accept = accept_##suffix_,                                       \
+	    .reject = reject_##suffix_,                                       \
 	}
 
 #define SETUP_MESSAGE(id_, name_, type_rq_, type_rs_, template_rq_, template_rs_, fill_, accept_) \
@@ -484,8 +485,8 @@ static void reject_close_session(struct ipmi_bmc *bmc, uint8_t completion_code)
 	}
 
 const struct ipmi_exchange ipmi_session_exchanges[IPMI_EXCHANGE_COMMAND] = {
-    APP_COMMAND(IPMI_EXCHANGE_AUTH_CAPABILITIES, "Get Channel Authentication Capabilities", IPMI_FRAMING_LAN,
-		IPMI_CMD_GET_CHANNEL_AUTHENTICATION_CAPABILITIES,
+    APP_COMMAND(IPMI_EXCHANGE_AUTH_CAPABILITIES, true, "Get Channel Authentication Capabilities",
+		IPMI_FRAMING_LAN, IPMI_CMD_GET_CHANNEL_AUTHENTICATION_CAPABILITIES,
 		tmpl_cmd_get_channel_authentication_capabilities, auth_capabilities),
     SETUP_MESSAGE(IPMI_EXCHANGE_OPEN_SESSION, "Open Session", IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_REQUEST,
 		  IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_RESPONSE, tmpl_rmcpplus_open_session_request,
@@ -496,8 +497,8 @@ const struct ipmi_exchange ipmi_session_exchanges[IPMI_EXCHANGE_COMMAND] = {
     SETUP_MESSAGE(IPMI_EXCHANGE_RAKP_3, "RAKP Message 3", IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_3,
 		  IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_4, tmpl_rmcpplus_rakp_message_3,
 		  tmpl_rmcpplus_rakp_message_4, fill_rakp_3, accept_rakp_4),
-    APP_COMMAND(IPMI_EXCHANGE_SET_PRIVILEGE, "Set Session Privilege Level", IPMI_FRAMING_SESSION,
+    APP_COMMAND(IPMI_EXCHANGE_SET_PRIVILEGE, true, "Set Session Privilege Level", IPMI_FRAMING_SESSION,
 		IPMI_CMD_SET_SESSION_PRIVILEGE_LEVEL, tmpl_cmd_set_session_privilege_level, set_privilege),
-    APP_COMMAND(IPMI_EXCHANGE_CLOSE_SESSION, "Close Session", IPMI_FRAMING_SESSION, IPMI_CMD_CLOSE_SESSION,
-		tmpl_cmd_close_session, close_session),
+    APP_COMMAND(IPMI_EXCHANGE_CLOSE_SESSION, false, "Close Session", IPMI_FRAMING_SESSION,
+		IPMI_CMD_CLOSE_SESSION, tmpl_cmd_close_session, close_session),
 };

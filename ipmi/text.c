@@ -4,15 +4,65 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ipmi/internal.h"
 
-void ipmi_text(char *text, size_t size, const char *format, ...)
+enum { NAME_MIN = 64 }; /* octets that a BMC's name has at least, however long the rest of the text is */
+
+/* Length of the UTF-8 sequence at text (RFC 3629), 0 when there is none or it is a control character. */
+static size_t sequence_length(const char *text)
+{
+	const uint8_t *t = (const uint8_t *)text;
+	size_t length = *t < 0x80 ? 1 : *t < 0xe0 ? 2 : *t < 0xf0 ? 3 : 4;
+	uint32_t point = length == 1 ? *t : *t & (0x7fU >> length);
+	static const uint32_t least[] = {0, 0x20, 0xa0, 0x800, 0x10000};
+
+	if ((*t >= 0x80 && *t < 0xc2) || *t > 0xf4 || *t == 0x7f)
+		return 0;
+	for (size_t i = 1; i < length; i++) {
+		if ((t[i] & 0xc0) != 0x80)
+			return 0;
+		point = point << 6 | (t[i] & 0x3fU);
+	}
+	if (point < least[length] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
+		return 0;
+	return length;
+}
+
+/* Names come from the configuration, and a text that is cut may end within a character. */
+static void make_readable(char *text)
+{
+	while (*text) {
+		size_t length = sequence_length(text);
+
+		if (length == 0)
+			*text = '?';
+		text += length ? length : 1;
+	}
+}
+
+void ipmi_explain_v(const struct ipmi_bmc *bmc, struct ipmi_reply *reply, const char *format,
+		    va_list arguments)
+{
+	char rest[sizeof(reply->text)];
+	size_t size = sizeof(reply->text), room;
+
+	vsnprintf(rest, sizeof(rest), format, arguments);
+	room = strlen(rest) < size - NAME_MIN ? size - 1 - strlen(rest) : NAME_MIN - 1;
+	if (strlen(bmc->name) > room)
+		snprintf(reply->text, size, "%.*s...%s", (int)room - 3, bmc->name, rest);
+	else
+		snprintf(reply->text, size, "%s%s", bmc->name, rest);
+	make_readable(reply->text);
+}
+
+void ipmi_explain(const struct ipmi_bmc *bmc, struct ipmi_reply *reply, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(text, size, format, arguments);
+	ipmi_explain_v(bmc, reply, format, arguments);
 	va_end(arguments);
 }
 
@@ -32,6 +82,15 @@ const char *ipmi_request_name(const struct ipmi_request *request, char *text, si
 		snprintf(text, size, "%s (%s)", name, controls[request->control]);
 	else
 		snprintf(text, size, "%s", name);
+	return text;
+}
+
+const char *ipmi_exchange_name(const struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange, char *text,
+			       size_t size)
+{
+	if (exchange->id >= IPMI_EXCHANGE_COMMAND && bmc->head)
+		return ipmi_request_name(&bmc->head->request, text, size);
+	snprintf(text, size, "%s", exchange->name);
 	return text;
 }
 
