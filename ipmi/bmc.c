@@ -489,8 +489,8 @@ bool ipmi_bmc_config_valid(const struct ipmi_bmc_config *c)
 	    strlen(c->username) > IPMI_MAX_USER_NAME_LENGTH || c->password_length > IPMI_PASSWORD_MAX ||
 	    c->kg_length > IPMI_MAX_K_G_LENGTH || c->privilege < IPMI_PRIVILEGE_USER ||
 	    c->privilege > IPMI_PRIVILEGE_ADMINISTRATOR || c->cipher_suite_count == 0 ||
-	    c->cipher_suite_count > IPMI_CIPHER_SUITES_MAX || !ipmi_workarounds_supported(c->workarounds) ||
-	    c->version != IPMI_VERSION_2_0)
+	    c->cipher_suite_count > IPMI_CIPHER_SUITES_MAX || c->version != IPMI_VERSION_2_0 ||
+	    (c->workarounds & ~ipmi_protocol_2_0.workarounds) != 0)
 		return false;
 	for (size_t i = 0; i < c->cipher_suite_count; i++)
 		if (!ipmi_cipher_suite_supported(c->cipher_suites[i]))
@@ -508,6 +508,7 @@ static void copy_config(struct ipmi_bmc *bmc, const struct ipmi_bmc_config *c)
 	if (c->kg_length)
 		memcpy(bmc->kg, c->kg, c->kg_length);
 	bmc->kg_length = (unsigned)c->kg_length;
+	bmc->protocol = &ipmi_protocol_2_0;
 	bmc->privilege = c->privilege;
 	memcpy(bmc->suites, c->cipher_suites, c->cipher_suite_count);
 	bmc->suite_count = c->cipher_suite_count;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Shared by the files of the IPMI engine, not for its users: engine.c owns the sockets and finds the BMC that
- * a packet belongs to, bmc.c the queue and clock of one BMC, session.c the set-up of a session, command.c
- * what can be asked, packet.c the bytes, resolve.c the addresses, text.c the words.
+ * a packet belongs to, bmc.c the queue and clock of one BMC, session.c its sessions and session20.c the set-up of one,
+ * command.c what can be asked, completion.c what refusals mean, packet.c the bytes, resolve.c the addresses,
+ * text.c the words.
  */
 #ifndef PM_IPMI_INTERNAL_H
 #define PM_IPMI_INTERNAL_H
@@ -37,16 +38,18 @@ enum ipmi_framing { IPMI_FRAMING_LAN, IPMI_FRAMING_SETUP, IPMI_FRAMING_SESSION }
 
 enum ipmi_exchange_id {
 	IPMI_EXCHANGE_AUTH_CAPABILITIES,
-	IPMI_EXCHANGE_OPEN_SESSION,
-	IPMI_EXCHANGE_RAKP_1,
-	IPMI_EXCHANGE_RAKP_3,
 	IPMI_EXCHANGE_SET_PRIVILEGE,
 	IPMI_EXCHANGE_CLOSE_SESSION,
-	IPMI_EXCHANGE_COMMAND, /* + enum ipmi_command */
+	IPMI_EXCHANGE_2_0, /* the first of the set-up of an RMCP+ session */
+	IPMI_EXCHANGE_OPEN_SESSION = IPMI_EXCHANGE_2_0,
+	IPMI_EXCHANGE_RAKP_1,
+	IPMI_EXCHANGE_RAKP_3,
+	IPMI_EXCHANGE_1_5,                         /* the first of the set-up of an IPMI 1.5 session */
+	IPMI_EXCHANGE_COMMAND = IPMI_EXCHANGE_1_5, /* + enum ipmi_command */
 	IPMI_EXCHANGE_COUNT = IPMI_EXCHANGE_COMMAND + IPMI_COMMAND_COUNT
 };
 
-/* One kind of request and its answer. The tables are in session.c and command.c. */
+/* One kind of request and its answer. The tables are in session.c, session20.c and command.c. */
 struct ipmi_exchange {
 	enum ipmi_exchange_id id;
 	const char *name; /* as the specification calls it */
@@ -64,6 +67,38 @@ struct ipmi_exchange {
 	void (*reject)(struct ipmi_bmc *bmc, uint8_t completion_code);
 };
 
+#define IPMI_APP_COMMAND(first_, id_, reading_, name_, framing_, cmd_, template_, suffix_) \
+	[id_ - first_] = {                                                                 \
+	    .id = id_,                                                                     \
+	    .reading = reading_,                                                           \
+	    .name = name_,                                                                 \
+	    .framing = framing_,                                                           \
+	    .net_fn = IPMI_NET_FN_APP_RQ,                                                  \
+	    .cmd = cmd_,                                                                   \
+	    .request_template = template_##_rq,                                            \
+	    .response_template = template_##_rs,                                           \
+	    .fill = fill_##suffix_,                                                        \
+	    .accept = accept_##suffix_,                                                    \
+	    .reject = reject_##suffix_,                                                    \
+	}
+
+/* What differs between the versions of IPMI in the set-up of a session. */
+struct ipmi_protocol {
+	uint8_t capabilities_type; /* of data that Get Channel Authentication Capabilities asks for */
+	unsigned workarounds;      /* FreeIPMI's flags that are understood */
+	/* Makes a new session of the BMC. Returns -1 when there are no random numbers. */
+	int (*begin)(struct ipmi_bmc *bmc);
+	/* Takes the answer to Get Channel Authentication Capabilities, or its completion code. */
+	void (*capable)(struct ipmi_bmc *bmc, fiid_obj_t response);
+	void (*incapable)(struct ipmi_bmc *bmc, uint8_t completion_code);
+	/* As ipmi_session_unanswered(). */
+	bool (*unanswered)(struct ipmi_bmc *bmc);
+	/* Tells a BMC that holds a slot for an unfinished set-up that it will not be finished. */
+	void (*give_up)(struct ipmi_bmc *bmc);
+	/* Set Session Privilege Level was answered: everything that was agreed on works. */
+	void (*established)(struct ipmi_bmc *bmc);
+};
+
 /* What both sides agreed on. Wiped when the session ends. */
 struct ipmi_session {
 	uint8_t authentication, integrity, confidentiality; /* algorithms, IPMI 2.0, tables 13-17 to 13-19 */
@@ -73,6 +108,7 @@ struct ipmi_session {
 	uint8_t console_random[16], managed_random[16], guid[16];
 	uint8_t sik[IPMI_KEY_MAX], k1[IPMI_KEY_MAX], k2[IPMI_KEY_MAX];
 	unsigned sik_length, k1_length, k2_length;
+	uint8_t give_up_status; /* RAKP message 3 says it to a BMC when the set-up is not finished */
 	bool has_keys; /* RAKP message 3 was or can be sent: the BMC may hold a session slot for us */
 };
 
@@ -114,6 +150,7 @@ struct ipmi_bmc {
 	char username[IPMI_MAX_USER_NAME_LENGTH + 1];
 	uint8_t password[IPMI_PASSWORD_MAX], kg[IPMI_MAX_K_G_LENGTH];
 	unsigned password_length, kg_length;
+	const struct ipmi_protocol *protocol;
 	enum ipmi_privilege privilege;
 	uint8_t suites[IPMI_CIPHER_SUITES_MAX];
 	size_t suite_count, suite; /* in use: the one that worked last is tried first */
@@ -200,16 +237,24 @@ void ipmi_bmc_shut(struct ipmi_bmc *bmc, unsigned timeout_ms);
 /* Frees a BMC whose handles are closed and that nothing waits for any more. */
 void ipmi_bmc_dispose(struct ipmi_bmc *bmc);
 
-/* ---- session.c ---- */
-extern const struct ipmi_exchange ipmi_session_exchanges[IPMI_EXCHANGE_COMMAND];
+/* ---- session20.c ---- */
+extern const struct ipmi_exchange ipmi_exchanges_2_0[IPMI_EXCHANGE_1_5 - IPMI_EXCHANGE_2_0];
+extern const struct ipmi_protocol ipmi_protocol_2_0;
 bool ipmi_cipher_suite_supported(uint8_t id);
-bool ipmi_workarounds_supported(unsigned workarounds);
+
+/* ---- session.c ---- */
+extern const struct ipmi_exchange ipmi_session_exchanges[IPMI_EXCHANGE_2_0];
+const char *ipmi_privilege_name(enum ipmi_privilege privilege);
 /* Begins the set-up of a session for the running operation. */
 void ipmi_session_begin(struct ipmi_bmc *bmc);
 /* The addresses are known: the first message goes out. */
 void ipmi_session_start(struct ipmi_bmc *bmc);
 /* Forgets the session; a BMC that may hold a slot for it is told so, without waiting. */
 void ipmi_session_drop(struct ipmi_bmc *bmc);
+/* The BMC lost what it knew about this set-up, or a lost answer made both sides disagree: begins anew a few times. */
+void ipmi_session_restart(struct ipmi_bmc *bmc, const char *why);
+/* Ends the running operation and the session because of a completion code other than 0 in the set-up. */
+void ipmi_session_fail(struct ipmi_bmc *bmc, enum ipmi_result result, uint8_t completion_code);
 /* A message of the set-up was not answered: try something else. Returns false when it should simply be sent
  * again. */
 bool ipmi_session_unanswered(struct ipmi_bmc *bmc);

@@ -30,9 +30,11 @@ enum {
 
 const struct ipmi_exchange *ipmi_exchange(enum ipmi_exchange_id id)
 {
-	if (id < IPMI_EXCHANGE_COMMAND)
-		return &ipmi_session_exchanges[id];
-	return &ipmi_command_exchanges[id - IPMI_EXCHANGE_COMMAND];
+	if (id >= IPMI_EXCHANGE_COMMAND)
+		return &ipmi_command_exchanges[id - IPMI_EXCHANGE_COMMAND];
+	if (id >= IPMI_EXCHANGE_2_0)
+		return &ipmi_exchanges_2_0[id - IPMI_EXCHANGE_2_0];
+	return &ipmi_session_exchanges[id];
 }
 
 static bool scratch_complete(const struct ipmi_scratch *s)

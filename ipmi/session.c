@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The set-up of an RMCP+ session (IPMI 2.0, 13.15 and 13.17 to 13.24): Get Channel Authentication
- * Capabilities, Open Session, RAKP messages 1 to 4, Set Session Privilege Level; and its end.
+ * Sessions, whatever the version of IPMI: how one begins, is lost and ends. What comes between Get Channel Authentication
+ * Capabilities and Set Session Privilege Level is in session20.c and session15.c.
  */
 #include <string.h>
 
 #include "ipmi/internal.h"
 
-/* What FreeIPMI expects for an empty name, password or key. */
-static const void *or_null(const void *data, unsigned length)
-{
-	return length ? data : NULL;
-}
-
-static unsigned username_length(const struct ipmi_bmc *bmc)
-{
-	return (unsigned)strlen(bmc->username);
-}
-
-static const char *privilege_name(enum ipmi_privilege privilege)
+const char *ipmi_privilege_name(enum ipmi_privilege privilege)
 {
 	switch (privilege) {
 	case IPMI_PRIVILEGE_USER:
@@ -30,72 +19,13 @@ static const char *privilege_name(enum ipmi_privilege privilege)
 	}
 }
 
-bool ipmi_cipher_suite_supported(uint8_t id)
-{
-	return IPMI_CIPHER_SUITE_ID_SUPPORTED(id);
-}
-
-bool ipmi_workarounds_supported(unsigned workarounds)
-{
-	const unsigned supported =
-	    IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_AUTHENTICATION_CAPABILITIES |
-	    IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_SUPERMICRO_2_0_SESSION |
-	    IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_SUN_2_0_SESSION |
-	    IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_OPEN_SESSION_PRIVILEGE | /* always done */
-	    IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NON_EMPTY_INTEGRITY_CHECK_VALUE |
-	    IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NO_CHECKSUM_CHECK;
-
-	return (workarounds & ~supported) == 0;
-}
-
 /* ---- filling ---- */
 
 static int fill_auth_capabilities(const struct ipmi_bmc *bmc, fiid_obj_t request)
 {
 	return fill_cmd_get_channel_authentication_capabilities(IPMI_CHANNEL_NUMBER_CURRENT_CHANNEL,
 								(uint8_t)bmc->privilege,
-								IPMI_GET_IPMI_V20_EXTENDED_DATA, request);
-}
-
-/* The privilege level is asked for by name, never as "highest": some BMCs refuse that. */
-static int fill_open_session(const struct ipmi_bmc *bmc, fiid_obj_t request)
-{
-	const struct ipmi_session *s = &bmc->session;
-
-	return fill_rmcpplus_open_session(bmc->tag, (uint8_t)bmc->privilege, s->console_id, s->authentication,
-					  s->integrity, s->confidentiality, request);
-}
-
-static int fill_rakp_1(const struct ipmi_bmc *bmc, fiid_obj_t request)
-{
-	const struct ipmi_session *s = &bmc->session;
-
-	return fill_rmcpplus_rakp_message_1(
-	    bmc->tag, s->managed_id, s->console_random, sizeof(s->console_random), (uint8_t)bmc->privilege,
-	    IPMI_NAME_ONLY_LOOKUP, or_null(bmc->username, username_length(bmc)), username_length(bmc),
-	    request);
-}
-
-static int fill_rakp_3(const struct ipmi_bmc *bmc, fiid_obj_t request)
-{
-	const struct ipmi_session *s = &bmc->session;
-	uint8_t code[IPMI_KEY_MAX];
-	int length = 0;
-
-	if (!s->has_keys) /* RAKP message 2 was wrong: tell the BMC, so that it frees the slot (13.22) */
-		return fill_rmcpplus_rakp_message_3(bmc->tag, RMCPPLUS_STATUS_INVALID_INTEGRITY_CHECK_VALUE,
-						    s->managed_id, NULL, 0, request);
-	length = ipmi_calculate_rakp_3_key_exchange_authentication_code(
-	    s->authentication, or_null(bmc->password, bmc->password_length), bmc->password_length,
-	    s->managed_random, sizeof(s->managed_random), s->console_id, IPMI_NAME_ONLY_LOOKUP,
-	    (uint8_t)bmc->privilege, or_null(bmc->username, username_length(bmc)), username_length(bmc), code,
-	    sizeof(code));
-	if (length >= 0)
-		length =
-		    fill_rmcpplus_rakp_message_3(bmc->tag, RMCPPLUS_STATUS_NO_ERRORS, s->managed_id,
-						 or_null(code, (unsigned)length), (unsigned)length, request);
-	explicit_bzero(code, sizeof(code));
-	return length;
+								bmc->protocol->capabilities_type, request);
 }
 
 static int fill_set_privilege(const struct ipmi_bmc *bmc, fiid_obj_t request)
@@ -110,23 +40,6 @@ static int fill_close_session(const struct ipmi_bmc *bmc, fiid_obj_t request)
 
 /* ---- beginning and ending ---- */
 
-static int new_session(struct ipmi_bmc *bmc)
-{
-	struct ipmi_session *s = &bmc->session;
-
-	explicit_bzero(s, sizeof(*s));
-	if (ipmi_cipher_suite_id_to_algorithms(bmc->suites[bmc->suite], &s->authentication, &s->integrity,
-					       &s->confidentiality) < 0 ||
-	    ipmi_check_session_sequence_number_2_0_init(&s->highest, &s->received) < 0 ||
-	    ipmi_get_random(s->console_random, sizeof(s->console_random)) < 0)
-		return -1;
-	do { /* 13.17: 0 is for packets outside a session */
-		if (ipmi_get_random(&s->console_id, sizeof(s->console_id)) < 0)
-			return -1;
-	} while (s->console_id == 0);
-	return 0;
-}
-
 /* A suite that was left because of silence is tried again: packets may just have been lost. */
 void ipmi_session_begin(struct ipmi_bmc *bmc)
 {
@@ -140,7 +53,7 @@ void ipmi_session_begin(struct ipmi_bmc *bmc)
 void ipmi_session_start(struct ipmi_bmc *bmc)
 {
 	bmc->state = IPMI_STATE_SETUP;
-	if (ipmi_engine_address(bmc) < 0 || new_session(bmc) < 0)
+	if (ipmi_engine_address(bmc) < 0 || bmc->protocol->begin(bmc) < 0)
 		ipmi_bmc_finish(bmc, IPMI_INTERNAL, ": out of memory or random numbers");
 	else
 		ipmi_bmc_send(bmc, IPMI_EXCHANGE_AUTH_CAPABILITIES);
@@ -150,15 +63,15 @@ void ipmi_session_drop(struct ipmi_bmc *bmc)
 {
 	if (bmc->session.has_keys)
 		ipmi_bmc_transmit(bmc, ipmi_exchange(IPMI_EXCHANGE_CLOSE_SESSION));
+	else
+		bmc->protocol->give_up(bmc);
 	explicit_bzero(&bmc->session, sizeof(bmc->session));
 	bmc->waiting = NULL;
 	bmc->state = IPMI_STATE_IDLE;
 	bmc->stats.has_session = false;
 }
 
-/* The BMC lost what it knew about this set-up, or a lost answer made both sides disagree: begin anew a few
- * times. */
-static void restart(struct ipmi_bmc *bmc, const char *why)
+void ipmi_session_restart(struct ipmi_bmc *bmc, const char *why)
 {
 	if (bmc->head->restarts++ >= IPMI_RESTARTS_MAX) {
 		ipmi_bmc_finish(bmc, IPMI_SESSIONS_EXHAUSTED, " drops the session while it is set up: %s",
@@ -169,251 +82,42 @@ static void restart(struct ipmi_bmc *bmc, const char *why)
 	ipmi_session_start(bmc);
 }
 
-/* The suite in use does not work: try the next one of the configured. */
-static bool next_suite(struct ipmi_bmc *bmc)
+void ipmi_session_fail(struct ipmi_bmc *bmc, enum ipmi_result result, uint8_t completion_code)
 {
-	if (++bmc->suites_refused >= bmc->suite_count) {
-		bmc->suites_refused = 0;
-		return false;
-	}
-	bmc->suite = (bmc->suite + 1) % bmc->suite_count;
-	return new_session(bmc) == 0;
+	struct ipmi_reply reply = {.result = result};
+
+	ipmi_explain_code(bmc, &reply, bmc->waiting, completion_code);
+	ipmi_session_drop(bmc);
+	ipmi_bmc_reply(bmc, &reply);
+}
+
+/* Another address of the same name may be the right one. */
+static void try_next_address(struct ipmi_bmc *bmc)
+{
+	bmc->address = (bmc->address + 1) % bmc->address_count;
+	if (ipmi_engine_address(bmc) < 0)
+		ipmi_bmc_finish(bmc, IPMI_INTERNAL, ": out of memory");
 }
 
 bool ipmi_session_unanswered(struct ipmi_bmc *bmc)
 {
-	switch (bmc->waiting->id) {
-	case IPMI_EXCHANGE_AUTH_CAPABILITIES: /* another address of the same name may be the right one */
-		if (bmc->address_count > 1) {
-			bmc->address = (bmc->address + 1) % bmc->address_count;
-			if (ipmi_engine_address(bmc) < 0) {
-				ipmi_bmc_finish(bmc, IPMI_INTERNAL, ": out of memory");
-				return true;
-			}
-		}
-		return false;
-	case IPMI_EXCHANGE_OPEN_SESSION: /* some BMCs are silent about a suite that they do not know */
-		if (bmc->transmissions < 2 || bmc->suite_count < 2 || !next_suite(bmc))
-			return false;
-		bmc->suite_unanswered = true;
-		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
-		return true;
-	case IPMI_EXCHANGE_SET_PRIVILEGE: /* the first message under the suite: some agree to one and cannot do it */
-		if (bmc->transmissions < IPMI_RESTART_AFTER || bmc->suite_count < 2)
-			return false;
-		bmc->suite = (bmc->suite + 1) % bmc->suite_count;
-		bmc->suite_unanswered = true;
-		ipmi_session_drop(bmc);
-		ipmi_session_start(bmc);
-		return true;
-	default:
-		if (bmc->transmissions < IPMI_RESTART_AFTER)
-			return false;
-		ipmi_session_drop(bmc);
-		ipmi_session_start(bmc);
-		return true;
-	}
+	if (bmc->waiting->id != IPMI_EXCHANGE_AUTH_CAPABILITIES)
+		return bmc->protocol->unanswered(bmc);
+	if (bmc->address_count > 1)
+		try_next_address(bmc);
+	return bmc->waiting == NULL;
 }
 
 /* ---- answers ---- */
 
-/* Status codes of Open Session and RAKP messages: IPMI 2.0, table 13-15. */
-static void refused(struct ipmi_bmc *bmc, uint8_t status)
-{
-	char text[IPMI_ERR_STR_MAX_LEN] = "";
-
-	ipmi_rmcpplus_status_strerror_r(status, text, sizeof(text));
-	switch (status) {
-	case RMCPPLUS_STATUS_INSUFFICIENT_RESOURCES_TO_CREATE_A_SESSION:
-	case RMCPPLUS_STATUS_INSUFFICIENT_RESOURCES_TO_CREATE_A_SESSION_AT_THE_REQUESTED_TIME:
-		ipmi_bmc_finish(bmc, IPMI_SESSIONS_EXHAUSTED, " has no free session: close others or wait");
-		break;
-	case RMCPPLUS_STATUS_INVALID_SESSION_ID:
-	case RMCPPLUS_STATUS_INACTIVE_SESSION_ID:
-		restart(bmc, text);
-		break;
-	case RMCPPLUS_STATUS_INVALID_ROLE:
-	case RMCPPLUS_STATUS_UNAUTHORIZED_ROLE_OR_PRIVILEGE_LEVEL_REQUESTED:
-		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, " does not grant privilege level %s to user \"%s\"",
-				privilege_name(bmc->privilege), bmc->username);
-		break;
-	case RMCPPLUS_STATUS_INVALID_NAME_LENGTH:
-	case RMCPPLUS_STATUS_UNAUTHORIZED_NAME:
-	case RMCPPLUS_STATUS_UNAUTHORIZED_GUID:
-		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, " does not know user \"%s\", or not for this channel",
-				bmc->username);
-		break;
-	case RMCPPLUS_STATUS_INVALID_INTEGRITY_CHECK_VALUE:
-		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, " refuses the password of user \"%s\"", bmc->username);
-		break;
-	default:
-		ipmi_bmc_finish(
-		    bmc, IPMI_UNSUPPORTED,
-		    " refuses cipher suite %u: status 0x%02X: %s: list another one in cipher-suites",
-		    bmc->suites[bmc->suite], status, text);
-		break;
-	}
-}
-
 static void accept_auth_capabilities(struct ipmi_bmc *bmc, fiid_obj_t response)
 {
-	if (ipmi_check_authentication_capabilities_ipmi_2_0(response) != 1 &&
-	    !(bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_AUTHENTICATION_CAPABILITIES)) {
-		bmc->stats.ipmi_version = "1.5";
-		ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED, " does not offer IPMI 2.0 sessions on this channel");
-		return;
-	}
-	bmc->stats.ipmi_version = "2.0";
-	ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
+	bmc->protocol->capable(bmc, response);
 }
 
-static bool algorithms_as_asked(const struct ipmi_session *s, fiid_obj_t response)
+static void reject_auth_capabilities(struct ipmi_bmc *bmc, uint8_t completion_code)
 {
-	return ipmi_field(response, "authentication_payload.authentication_algorithm") == s->authentication &&
-	       ipmi_field(response, "integrity_payload.integrity_algorithm") == s->integrity &&
-	       ipmi_field(response, "confidentiality_payload.confidentiality_algorithm") ==
-		   s->confidentiality;
-}
-
-/* A status by which BMCs answer to algorithms that they do not have; some say no more than "illegal
- * parameter". */
-static bool is_about_algorithms(uint8_t status)
-{
-	switch (status) {
-	case RMCPPLUS_STATUS_INVALID_AUTHENTICATION_ALGORITHM:
-	case RMCPPLUS_STATUS_INVALID_INTEGRITY_ALGORITHM:
-	case RMCPPLUS_STATUS_NO_MATCHING_AUTHENTICATION_PAYLOAD:
-	case RMCPPLUS_STATUS_NO_MATCHING_INTEGRITY_PAYLOAD:
-	case RMCPPLUS_STATUS_INVALID_CONFIDENTIALITY_ALGORITHM:
-	case RMCPPLUS_STATUS_NO_CIPHER_SUITE_MATCH_WITH_PROPOSED_SECURITY_ALGORITHMS:
-	case RMCPPLUS_STATUS_ILLEGAL_OR_UNRECOGNIZED_PARAMETER:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void accept_open_session(struct ipmi_bmc *bmc, fiid_obj_t response)
-{
-	struct ipmi_session *s = &bmc->session;
-	uint8_t status = (uint8_t)ipmi_field(response, "rmcpplus_status_code");
-
-	if (is_about_algorithms(status) && next_suite(bmc)) {
-		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
-		return;
-	}
-	if (status != RMCPPLUS_STATUS_NO_ERRORS) {
-		refused(bmc, status);
-		return;
-	}
-	/* A BMC that chooses other algorithms than those asked for would choose its own security. */
-	if (!algorithms_as_asked(s, response)) {
-		ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED,
-				" chose other algorithms than those of cipher suite %u",
-				bmc->suites[bmc->suite]);
-		return;
-	}
-	s->managed_id = (uint32_t)ipmi_field(response, "managed_system_session_id");
-	ipmi_bmc_send(bmc, IPMI_EXCHANGE_RAKP_1);
-}
-
-static bool rakp_2_authentic(const struct ipmi_bmc *bmc, fiid_obj_t response)
-{
-	const struct ipmi_session *s = &bmc->session;
-
-	return ipmi_rmcpplus_check_rakp_2_key_exchange_authentication_code(
-		   s->authentication, or_null(bmc->password, bmc->password_length), bmc->password_length,
-		   s->console_id, s->managed_id, s->console_random, sizeof(s->console_random),
-		   s->managed_random, sizeof(s->managed_random), s->guid, sizeof(s->guid),
-		   IPMI_NAME_ONLY_LOOKUP, (uint8_t)bmc->privilege,
-		   or_null(bmc->username, username_length(bmc)), username_length(bmc), response) == 1;
-}
-
-static int derive_keys(struct ipmi_bmc *bmc)
-{
-	struct ipmi_session *s = &bmc->session;
-	void *sik = s->sik, *k1 = s->k1, *k2 = s->k2;
-
-	s->sik_length = s->k1_length = s->k2_length = IPMI_KEY_MAX;
-	return ipmi_calculate_rmcpplus_session_keys(
-	    s->authentication, s->integrity, s->confidentiality, or_null(bmc->password, bmc->password_length),
-	    bmc->password_length, or_null(bmc->kg, bmc->kg_length), bmc->kg_length, s->console_random,
-	    sizeof(s->console_random), s->managed_random, sizeof(s->managed_random), IPMI_NAME_ONLY_LOOKUP,
-	    (uint8_t)bmc->privilege, or_null(bmc->username, username_length(bmc)), username_length(bmc), &sik,
-	    &s->sik_length, &k1, &s->k1_length, &k2, &s->k2_length);
-}
-
-/* Some BMCs of Supermicro and Sun send one octet more than the code has (FreeIPMI's workarounds of those
- * names). */
-static void trim_rakp_2(const struct ipmi_bmc *bmc, fiid_obj_t response)
-{
-	static const int code_lengths[] = {
-	    [IPMI_AUTHENTICATION_ALGORITHM_RAKP_NONE] = 0,
-	    [IPMI_AUTHENTICATION_ALGORITHM_RAKP_HMAC_SHA1] = 20,
-	    [IPMI_AUTHENTICATION_ALGORITHM_RAKP_HMAC_MD5] = 16,
-	    [IPMI_AUTHENTICATION_ALGORITHM_RAKP_HMAC_SHA256] = 32,
-	};
-	int right = code_lengths[bmc->session.authentication];
-	uint8_t code[IPMI_KEY_MAX];
-
-	if (!(bmc->workarounds & (IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_SUPERMICRO_2_0_SESSION |
-				  IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_SUN_2_0_SESSION)) ||
-	    fiid_obj_get_data(response, "key_exchange_authentication_code", code, sizeof(code)) != right + 1)
-		return;
-	fiid_obj_clear_field(response, "key_exchange_authentication_code");
-	if (right)
-		fiid_obj_set_data(response, "key_exchange_authentication_code", code, (unsigned)right);
-}
-
-static void accept_rakp_2(struct ipmi_bmc *bmc, fiid_obj_t response)
-{
-	struct ipmi_session *s = &bmc->session;
-	uint8_t status = (uint8_t)ipmi_field(response, "rmcpplus_status_code");
-
-	if (status != RMCPPLUS_STATUS_NO_ERRORS) {
-		refused(bmc, status);
-		return;
-	}
-	trim_rakp_2(bmc, response);
-	if (fiid_obj_get_data(response, "managed_system_random_number", s->managed_random,
-			      sizeof(s->managed_random)) != (int)sizeof(s->managed_random) ||
-	    fiid_obj_get_data(response, "managed_system_guid", s->guid, sizeof(s->guid)) !=
-		(int)sizeof(s->guid) ||
-	    !rakp_2_authentic(bmc, response)) {
-		ipmi_bmc_transmit(bmc, ipmi_exchange(IPMI_EXCHANGE_RAKP_3));
-		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, ": password wrong for user \"%s\"", bmc->username);
-		return;
-	}
-	if (derive_keys(bmc) < 0) {
-		ipmi_bmc_finish(bmc, IPMI_INTERNAL, ": session keys cannot be derived");
-		return;
-	}
-	s->has_keys = true;
-	ipmi_bmc_send(bmc, IPMI_EXCHANGE_RAKP_3);
-}
-
-static void accept_rakp_4(struct ipmi_bmc *bmc, fiid_obj_t response)
-{
-	struct ipmi_session *s = &bmc->session;
-	uint8_t status = (uint8_t)ipmi_field(response, "rmcpplus_status_code");
-
-	if (s->authentication == IPMI_AUTHENTICATION_ALGORITHM_RAKP_NONE &&
-	    bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NON_EMPTY_INTEGRITY_CHECK_VALUE)
-		fiid_obj_clear_field(response, "integrity_check_value");
-	if (status != RMCPPLUS_STATUS_NO_ERRORS) {
-		refused(bmc, status);
-		return;
-	}
-	if (ipmi_rmcpplus_check_rakp_4_integrity_check_value(
-		s->authentication, or_null(s->sik, s->sik_length), s->sik_length, s->console_random,
-		sizeof(s->console_random), s->managed_id, s->guid, sizeof(s->guid), response) != 1) {
-		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED,
-				": K_g wrong, or set here and not in the BMC or the reverse");
-		return;
-	}
-	bmc->stats.has_guid = true;
-	memcpy(bmc->stats.guid, s->guid, sizeof(s->guid));
-	ipmi_bmc_send(bmc, IPMI_EXCHANGE_SET_PRIVILEGE);
+	bmc->protocol->incapable(bmc, completion_code);
 }
 
 /* Ends the set-up; on a kept session it only shows that the BMC still knows it. */
@@ -424,7 +128,7 @@ static void accept_set_privilege(struct ipmi_bmc *bmc, fiid_obj_t response)
 		bmc->state = IPMI_STATE_READY;
 		bmc->stats.has_session = true;
 		bmc->stats.sessions++;
-		bmc->stats.cipher_suite = bmc->suites[bmc->suite];
+		bmc->protocol->established(bmc);
 	}
 	ipmi_bmc_proceed(bmc);
 }
@@ -436,17 +140,9 @@ static void accept_close_session(struct ipmi_bmc *bmc, fiid_obj_t response)
 	ipmi_session_drop(bmc);
 }
 
-static void reject_auth_capabilities(struct ipmi_bmc *bmc, uint8_t completion_code)
-{
-	ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED, " does not offer IPMI 2.0 sessions: completion code 0x%02X",
-			completion_code);
-}
-
 static void reject_set_privilege(struct ipmi_bmc *bmc, uint8_t completion_code)
 {
-	ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED,
-			" does not grant privilege level %s to user \"%s\": completion code 0x%02X",
-			privilege_name(bmc->privilege), bmc->username, completion_code);
+	ipmi_session_fail(bmc, IPMI_AUTH_FAILED, completion_code);
 }
 
 /* The BMC does not know the session: closed either way. */
@@ -456,49 +152,13 @@ static void reject_close_session(struct ipmi_bmc *bmc, uint8_t completion_code)
 	accept_close_session(bmc, NULL);
 }
 
-#define APP_COMMAND(id_, reading_, name_, framing_, cmd_, template_, suffix_) \
-	[id_] = {                                                             \
-	    .id = id_,                                                        \
-	    .reading = reading_,                                              \
-	    .name = name_,                                                    \
-	    .framing = framing_,                                              \
-	    .net_fn = IPMI_NET_FN_APP_RQ,                                     \
-	    .cmd = cmd_,                                                      \
-	    .request_template = template_##_rq,                               \
-	    .response_template = template_##_rs,                              \
-	    .fill = fill_##suffix_,                                           \
-	    .accept = accept_##suffix_,                                       \
-	    .reject = reject_##suffix_,                                       \
-	}
-
-#define SETUP_MESSAGE(id_, name_, type_rq_, type_rs_, template_rq_, template_rs_, fill_, accept_) \
-	[id_] = {                                                                                 \
-	    .id = id_,                                                                            \
-	    .name = name_,                                                                        \
-	    .framing = IPMI_FRAMING_SETUP,                                                        \
-	    .payload_request = type_rq_,                                                          \
-	    .payload_response = type_rs_,                                                         \
-	    .request_template = template_rq_,                                                     \
-	    .response_template = template_rs_,                                                    \
-	    .fill = fill_,                                                                        \
-	    .accept = accept_,                                                                    \
-	}
-
-const struct ipmi_exchange ipmi_session_exchanges[IPMI_EXCHANGE_COMMAND] = {
-    APP_COMMAND(IPMI_EXCHANGE_AUTH_CAPABILITIES, true, "Get Channel Authentication Capabilities",
-		IPMI_FRAMING_LAN, IPMI_CMD_GET_CHANNEL_AUTHENTICATION_CAPABILITIES,
-		tmpl_cmd_get_channel_authentication_capabilities, auth_capabilities),
-    SETUP_MESSAGE(IPMI_EXCHANGE_OPEN_SESSION, "Open Session", IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_REQUEST,
-		  IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_RESPONSE, tmpl_rmcpplus_open_session_request,
-		  tmpl_rmcpplus_open_session_response, fill_open_session, accept_open_session),
-    SETUP_MESSAGE(IPMI_EXCHANGE_RAKP_1, "RAKP Message 1", IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_1,
-		  IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_2, tmpl_rmcpplus_rakp_message_1,
-		  tmpl_rmcpplus_rakp_message_2, fill_rakp_1, accept_rakp_2),
-    SETUP_MESSAGE(IPMI_EXCHANGE_RAKP_3, "RAKP Message 3", IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_3,
-		  IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_4, tmpl_rmcpplus_rakp_message_3,
-		  tmpl_rmcpplus_rakp_message_4, fill_rakp_3, accept_rakp_4),
-    APP_COMMAND(IPMI_EXCHANGE_SET_PRIVILEGE, true, "Set Session Privilege Level", IPMI_FRAMING_SESSION,
-		IPMI_CMD_SET_SESSION_PRIVILEGE_LEVEL, tmpl_cmd_set_session_privilege_level, set_privilege),
-    APP_COMMAND(IPMI_EXCHANGE_CLOSE_SESSION, false, "Close Session", IPMI_FRAMING_SESSION,
-		IPMI_CMD_CLOSE_SESSION, tmpl_cmd_close_session, close_session),
+const struct ipmi_exchange ipmi_session_exchanges[IPMI_EXCHANGE_2_0] = {
+    IPMI_APP_COMMAND(0, IPMI_EXCHANGE_AUTH_CAPABILITIES, true, "Get Channel Authentication Capabilities",
+		     IPMI_FRAMING_LAN, IPMI_CMD_GET_CHANNEL_AUTHENTICATION_CAPABILITIES,
+		     tmpl_cmd_get_channel_authentication_capabilities, auth_capabilities),
+    IPMI_APP_COMMAND(0, IPMI_EXCHANGE_SET_PRIVILEGE, true, "Set Session Privilege Level",
+		     IPMI_FRAMING_SESSION, IPMI_CMD_SET_SESSION_PRIVILEGE_LEVEL,
+		     tmpl_cmd_set_session_privilege_level, set_privilege),
+    IPMI_APP_COMMAND(0, IPMI_EXCHANGE_CLOSE_SESSION, false, "Close Session", IPMI_FRAMING_SESSION,
+		     IPMI_CMD_CLOSE_SESSION, tmpl_cmd_close_session, close_session),
 };

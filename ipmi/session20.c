@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The set-up of an RMCP+ session (IPMI 2.0, 13.17 to 13.24): Open Session and RAKP messages 1 to 4.
+ */
+#include <string.h>
+
+#include "ipmi/internal.h"
+
+/* What FreeIPMI expects for an empty name, password or key. */
+static const void *or_null(const void *data, unsigned length)
+{
+	return length ? data : NULL;
+}
+
+static unsigned username_length(const struct ipmi_bmc *bmc)
+{
+	return (unsigned)strlen(bmc->username);
+}
+
+bool ipmi_cipher_suite_supported(uint8_t id)
+{
+	return IPMI_CIPHER_SUITE_ID_SUPPORTED(id);
+}
+
+/* ---- filling ---- */
+
+/* The privilege level is asked for by name, never as "highest": some BMCs refuse that. */
+static int fill_open_session(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	const struct ipmi_session *s = &bmc->session;
+
+	return fill_rmcpplus_open_session(bmc->tag, (uint8_t)bmc->privilege, s->console_id, s->authentication,
+					  s->integrity, s->confidentiality, request);
+}
+
+static int fill_rakp_1(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	const struct ipmi_session *s = &bmc->session;
+
+	return fill_rmcpplus_rakp_message_1(
+	    bmc->tag, s->managed_id, s->console_random, sizeof(s->console_random), (uint8_t)bmc->privilege,
+	    IPMI_NAME_ONLY_LOOKUP, or_null(bmc->username, username_length(bmc)), username_length(bmc),
+	    request);
+}
+
+static int fill_rakp_3(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	const struct ipmi_session *s = &bmc->session;
+	uint8_t code[IPMI_KEY_MAX];
+	int length = 0;
+
+	if (!s->has_keys)
+		return fill_rmcpplus_rakp_message_3(bmc->tag, s->give_up_status, s->managed_id, NULL, 0,
+						    request);
+	length = ipmi_calculate_rakp_3_key_exchange_authentication_code(
+	    s->authentication, or_null(bmc->password, bmc->password_length), bmc->password_length,
+	    s->managed_random, sizeof(s->managed_random), s->console_id, IPMI_NAME_ONLY_LOOKUP,
+	    (uint8_t)bmc->privilege, or_null(bmc->username, username_length(bmc)), username_length(bmc), code,
+	    sizeof(code));
+	if (length >= 0)
+		length =
+		    fill_rmcpplus_rakp_message_3(bmc->tag, RMCPPLUS_STATUS_NO_ERRORS, s->managed_id,
+						 or_null(code, (unsigned)length), (unsigned)length, request);
+	explicit_bzero(code, sizeof(code));
+	return length;
+}
+
+/* ---- beginning and ending ---- */
+
+static int new_session(struct ipmi_bmc *bmc)
+{
+	struct ipmi_session *s = &bmc->session;
+
+	explicit_bzero(s, sizeof(*s));
+	s->give_up_status = RMCPPLUS_STATUS_INSUFFICIENT_RESOURCES_TO_CREATE_A_SESSION;
+	if (ipmi_cipher_suite_id_to_algorithms(bmc->suites[bmc->suite], &s->authentication, &s->integrity,
+					       &s->confidentiality) < 0 ||
+	    ipmi_check_session_sequence_number_2_0_init(&s->highest, &s->received) < 0 ||
+	    ipmi_get_random(s->console_random, sizeof(s->console_random)) < 0)
+		return -1;
+	do { /* 13.17: 0 is for packets outside a session */
+		if (ipmi_get_random(&s->console_id, sizeof(s->console_id)) < 0)
+			return -1;
+	} while (s->console_id == 0);
+	return 0;
+}
+
+/* The suite in use does not work: try the next one of the configured. */
+static bool next_suite(struct ipmi_bmc *bmc)
+{
+	if (++bmc->suites_refused >= bmc->suite_count) {
+		bmc->suites_refused = 0;
+		return false;
+	}
+	bmc->suite = (bmc->suite + 1) % bmc->suite_count;
+	return new_session(bmc) == 0;
+}
+
+/* RAKP message 3 with a status other than 0 frees the slot that the BMC has taken since Open Session (13.22). */
+static void give_up(struct ipmi_bmc *bmc)
+{
+	if (bmc->session.managed_id != 0)
+		ipmi_bmc_transmit(bmc, ipmi_exchange(IPMI_EXCHANGE_RAKP_3));
+}
+
+static void established(struct ipmi_bmc *bmc)
+{
+	bmc->stats.cipher_suite = bmc->suites[bmc->suite];
+}
+
+static bool unanswered(struct ipmi_bmc *bmc)
+{
+	switch (bmc->waiting->id) {
+	case IPMI_EXCHANGE_OPEN_SESSION: /* some BMCs are silent about a suite that they do not know */
+		if (bmc->transmissions < 2 || bmc->suite_count < 2 || !next_suite(bmc))
+			return false;
+		bmc->suite_unanswered = true;
+		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
+		return true;
+	case IPMI_EXCHANGE_SET_PRIVILEGE: /* the first message under the suite: some agree to one and cannot do it */
+		if (bmc->transmissions < IPMI_RESTART_AFTER || bmc->suite_count < 2)
+			return false;
+		bmc->suite = (bmc->suite + 1) % bmc->suite_count;
+		bmc->suite_unanswered = true;
+		ipmi_session_drop(bmc);
+		ipmi_session_start(bmc);
+		return true;
+	default:
+		if (bmc->transmissions < IPMI_RESTART_AFTER)
+			return false;
+		ipmi_session_drop(bmc);
+		ipmi_session_start(bmc);
+		return true;
+	}
+}
+
+/* ---- answers ---- */
+
+/* Status codes of Open Session and RAKP messages: IPMI 2.0, table 13-15. */
+static void refused(struct ipmi_bmc *bmc, uint8_t status)
+{
+	char text[IPMI_ERR_STR_MAX_LEN] = "";
+
+	ipmi_rmcpplus_status_strerror_r(status, text, sizeof(text));
+	bmc->session.has_keys =
+	    false; /* a BMC that refuses has ended the set-up: there is nothing to close */
+	bmc->session.managed_id = 0;
+	switch (status) {
+	case RMCPPLUS_STATUS_INSUFFICIENT_RESOURCES_TO_CREATE_A_SESSION:
+	case RMCPPLUS_STATUS_INSUFFICIENT_RESOURCES_TO_CREATE_A_SESSION_AT_THE_REQUESTED_TIME:
+		ipmi_bmc_finish(bmc, IPMI_SESSIONS_EXHAUSTED, " has no free session: close others or wait");
+		break;
+	case RMCPPLUS_STATUS_INVALID_SESSION_ID:
+	case RMCPPLUS_STATUS_INACTIVE_SESSION_ID:
+		ipmi_session_restart(bmc, text);
+		break;
+	case RMCPPLUS_STATUS_INVALID_ROLE:
+	case RMCPPLUS_STATUS_UNAUTHORIZED_ROLE_OR_PRIVILEGE_LEVEL_REQUESTED:
+		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, " does not grant privilege level %s to user \"%s\"",
+				ipmi_privilege_name(bmc->privilege), bmc->username);
+		break;
+	case RMCPPLUS_STATUS_INVALID_NAME_LENGTH:
+	case RMCPPLUS_STATUS_UNAUTHORIZED_NAME:
+	case RMCPPLUS_STATUS_UNAUTHORIZED_GUID:
+		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, " does not know user \"%s\", or not for this channel",
+				bmc->username);
+		break;
+	case RMCPPLUS_STATUS_INVALID_INTEGRITY_CHECK_VALUE:
+		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, " refuses the password of user \"%s\"", bmc->username);
+		break;
+	default:
+		ipmi_bmc_finish(
+		    bmc, IPMI_UNSUPPORTED,
+		    " refuses cipher suite %u: status 0x%02X: %s: list another one in cipher-suites",
+		    bmc->suites[bmc->suite], status, text);
+		break;
+	}
+}
+
+static void take_capabilities(struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	if (ipmi_check_authentication_capabilities_ipmi_2_0(response) != 1 &&
+	    !(bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_AUTHENTICATION_CAPABILITIES)) {
+		bmc->stats.ipmi_version = "1.5";
+		ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED, " does not offer IPMI 2.0 sessions on this channel");
+		return;
+	}
+	bmc->stats.ipmi_version = "2.0";
+	ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
+}
+
+static void refuse_capabilities(struct ipmi_bmc *bmc, uint8_t completion_code)
+{
+	ipmi_session_fail(bmc, IPMI_UNSUPPORTED, completion_code);
+}
+
+static bool algorithms_as_asked(const struct ipmi_session *s, fiid_obj_t response)
+{
+	return ipmi_field(response, "authentication_payload.authentication_algorithm") == s->authentication &&
+	       ipmi_field(response, "integrity_payload.integrity_algorithm") == s->integrity &&
+	       ipmi_field(response, "confidentiality_payload.confidentiality_algorithm") ==
+		   s->confidentiality;
+}
+
+/* A status by which BMCs answer to algorithms that they do not have; some say no more than "illegal
+ * parameter". */
+static bool is_about_algorithms(uint8_t status)
+{
+	switch (status) {
+	case RMCPPLUS_STATUS_INVALID_AUTHENTICATION_ALGORITHM:
+	case RMCPPLUS_STATUS_INVALID_INTEGRITY_ALGORITHM:
+	case RMCPPLUS_STATUS_NO_MATCHING_AUTHENTICATION_PAYLOAD:
+	case RMCPPLUS_STATUS_NO_MATCHING_INTEGRITY_PAYLOAD:
+	case RMCPPLUS_STATUS_INVALID_CONFIDENTIALITY_ALGORITHM:
+	case RMCPPLUS_STATUS_NO_CIPHER_SUITE_MATCH_WITH_PROPOSED_SECURITY_ALGORITHMS:
+	case RMCPPLUS_STATUS_ILLEGAL_OR_UNRECOGNIZED_PARAMETER:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void accept_open_session(struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	struct ipmi_session *s = &bmc->session;
+	uint8_t status = (uint8_t)ipmi_field(response, "rmcpplus_status_code");
+
+	if (is_about_algorithms(status) && next_suite(bmc)) {
+		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
+		return;
+	}
+	if (status != RMCPPLUS_STATUS_NO_ERRORS) {
+		refused(bmc, status);
+		return;
+	}
+	/* A BMC that chooses other algorithms than those asked for would choose its own security. */
+	if (!algorithms_as_asked(s, response)) {
+		ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED,
+				" chose other algorithms than those of cipher suite %u",
+				bmc->suites[bmc->suite]);
+		return;
+	}
+	s->managed_id = (uint32_t)ipmi_field(response, "managed_system_session_id");
+	ipmi_bmc_send(bmc, IPMI_EXCHANGE_RAKP_1);
+}
+
+static bool rakp_2_authentic(const struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	const struct ipmi_session *s = &bmc->session;
+
+	return ipmi_rmcpplus_check_rakp_2_key_exchange_authentication_code(
+		   s->authentication, or_null(bmc->password, bmc->password_length), bmc->password_length,
+		   s->console_id, s->managed_id, s->console_random, sizeof(s->console_random),
+		   s->managed_random, sizeof(s->managed_random), s->guid, sizeof(s->guid),
+		   IPMI_NAME_ONLY_LOOKUP, (uint8_t)bmc->privilege,
+		   or_null(bmc->username, username_length(bmc)), username_length(bmc), response) == 1;
+}
+
+static int derive_keys(struct ipmi_bmc *bmc)
+{
+	struct ipmi_session *s = &bmc->session;
+	void *sik = s->sik, *k1 = s->k1, *k2 = s->k2;
+
+	s->sik_length = s->k1_length = s->k2_length = IPMI_KEY_MAX;
+	return ipmi_calculate_rmcpplus_session_keys(
+	    s->authentication, s->integrity, s->confidentiality, or_null(bmc->password, bmc->password_length),
+	    bmc->password_length, or_null(bmc->kg, bmc->kg_length), bmc->kg_length, s->console_random,
+	    sizeof(s->console_random), s->managed_random, sizeof(s->managed_random), IPMI_NAME_ONLY_LOOKUP,
+	    (uint8_t)bmc->privilege, or_null(bmc->username, username_length(bmc)), username_length(bmc), &sik,
+	    &s->sik_length, &k1, &s->k1_length, &k2, &s->k2_length);
+}
+
+/* Some BMCs of Supermicro and Sun send one octet more than the code has (FreeIPMI's workarounds of those
+ * names). */
+static void trim_rakp_2(const struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	static const int code_lengths[] = {
+	    [IPMI_AUTHENTICATION_ALGORITHM_RAKP_NONE] = 0,
+	    [IPMI_AUTHENTICATION_ALGORITHM_RAKP_HMAC_SHA1] = 20,
+	    [IPMI_AUTHENTICATION_ALGORITHM_RAKP_HMAC_MD5] = 16,
+	    [IPMI_AUTHENTICATION_ALGORITHM_RAKP_HMAC_SHA256] = 32,
+	};
+	int right = code_lengths[bmc->session.authentication];
+	uint8_t code[IPMI_KEY_MAX];
+
+	if (!(bmc->workarounds & (IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_SUPERMICRO_2_0_SESSION |
+				  IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_SUN_2_0_SESSION)) ||
+	    fiid_obj_get_data(response, "key_exchange_authentication_code", code, sizeof(code)) != right + 1)
+		return;
+	fiid_obj_clear_field(response, "key_exchange_authentication_code");
+	if (right)
+		fiid_obj_set_data(response, "key_exchange_authentication_code", code, (unsigned)right);
+}
+
+static void accept_rakp_2(struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	struct ipmi_session *s = &bmc->session;
+	uint8_t status = (uint8_t)ipmi_field(response, "rmcpplus_status_code");
+
+	if (status != RMCPPLUS_STATUS_NO_ERRORS) {
+		refused(bmc, status);
+		return;
+	}
+	trim_rakp_2(bmc, response);
+	if (fiid_obj_get_data(response, "managed_system_random_number", s->managed_random,
+			      sizeof(s->managed_random)) != (int)sizeof(s->managed_random) ||
+	    fiid_obj_get_data(response, "managed_system_guid", s->guid, sizeof(s->guid)) !=
+		(int)sizeof(s->guid) ||
+	    !rakp_2_authentic(bmc, response)) {
+		s->give_up_status = RMCPPLUS_STATUS_INVALID_INTEGRITY_CHECK_VALUE;
+		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, ": password wrong for user \"%s\"", bmc->username);
+		return;
+	}
+	if (derive_keys(bmc) < 0) {
+		ipmi_bmc_finish(bmc, IPMI_INTERNAL, ": session keys cannot be derived");
+		return;
+	}
+	s->has_keys = true;
+	ipmi_bmc_send(bmc, IPMI_EXCHANGE_RAKP_3);
+}
+
+static void accept_rakp_4(struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	struct ipmi_session *s = &bmc->session;
+	uint8_t status = (uint8_t)ipmi_field(response, "rmcpplus_status_code");
+
+	if (s->authentication == IPMI_AUTHENTICATION_ALGORITHM_RAKP_NONE &&
+	    bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NON_EMPTY_INTEGRITY_CHECK_VALUE)
+		fiid_obj_clear_field(response, "integrity_check_value");
+	if (status != RMCPPLUS_STATUS_NO_ERRORS) {
+		refused(bmc, status);
+		return;
+	}
+	if (ipmi_rmcpplus_check_rakp_4_integrity_check_value(
+		s->authentication, or_null(s->sik, s->sik_length), s->sik_length, s->console_random,
+		sizeof(s->console_random), s->managed_id, s->guid, sizeof(s->guid), response) != 1) {
+		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED,
+				": K_g wrong, or set here and not in the BMC or the reverse");
+		return;
+	}
+	bmc->stats.has_guid = true;
+	memcpy(bmc->stats.guid, s->guid, sizeof(s->guid));
+	ipmi_bmc_send(bmc, IPMI_EXCHANGE_SET_PRIVILEGE);
+}
+
+#define SETUP_MESSAGE(id_, name_, type_rq_, type_rs_, template_rq_, template_rs_, fill_, accept_) \
+	[id_ - IPMI_EXCHANGE_2_0] = {                                                             \
+	    .id = id_,                                                                            \
+	    .name = name_,                                                                        \
+	    .framing = IPMI_FRAMING_SETUP,                                                        \
+	    .payload_request = type_rq_,                                                          \
+	    .payload_response = type_rs_,                                                         \
+	    .request_template = template_rq_,                                                     \
+	    .response_template = template_rs_,                                                    \
+	    .fill = fill_,                                                                        \
+	    .accept = accept_,                                                                    \
+	}
+
+const struct ipmi_exchange ipmi_exchanges_2_0[IPMI_EXCHANGE_1_5 - IPMI_EXCHANGE_2_0] = {
+    SETUP_MESSAGE(IPMI_EXCHANGE_OPEN_SESSION, "Open Session", IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_REQUEST,
+		  IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_RESPONSE, tmpl_rmcpplus_open_session_request,
+		  tmpl_rmcpplus_open_session_response, fill_open_session, accept_open_session),
+    SETUP_MESSAGE(IPMI_EXCHANGE_RAKP_1, "RAKP Message 1", IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_1,
+		  IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_2, tmpl_rmcpplus_rakp_message_1,
+		  tmpl_rmcpplus_rakp_message_2, fill_rakp_1, accept_rakp_2),
+    SETUP_MESSAGE(IPMI_EXCHANGE_RAKP_3, "RAKP Message 3", IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_3,
+		  IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_4, tmpl_rmcpplus_rakp_message_3,
+		  tmpl_rmcpplus_rakp_message_4, fill_rakp_3, accept_rakp_4),
+};
+
+const struct ipmi_protocol ipmi_protocol_2_0 = {
+    .capabilities_type = IPMI_GET_IPMI_V20_EXTENDED_DATA,
+    .workarounds = IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_AUTHENTICATION_CAPABILITIES |
+		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_SUPERMICRO_2_0_SESSION |
+		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_SUN_2_0_SESSION |
+		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_OPEN_SESSION_PRIVILEGE | /* always done */
+		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NON_EMPTY_INTEGRITY_CHECK_VALUE |
+		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NO_CHECKSUM_CHECK,
+    .begin = new_session,
+    .capable = take_capabilities,
+    .incapable = refuse_capabilities,
+    .unanswered = unanswered,
+    .give_up = give_up,
+    .established = established,
+};
