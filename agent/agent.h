@@ -2,7 +2,7 @@
 /*
  * What the agent is made of at run time: one struct pm_agent with one struct pm_machine for each machine of the
  * inventory. Everything here belongs to the main thread. The modules that work on it: fleet (comes and goes with the
- * configuration), poll (asks), state (notices), job (acts), event and notify (tell), mib (shows).
+ * configuration), poll and detail (ask), state (notices), job (acts), event and notify (tell), mib (shows).
  */
 #ifndef PM_AGENT_H
 #define PM_AGENT_H
@@ -11,6 +11,7 @@
 #include "agent/inventory.h"
 #include "agent/probe.h"
 #include "agent/store.h"
+#include "agent/sweep.h"
 #include "agent/tc.h"
 #include "agent/timer.h"
 #include "ipmi/ipmi.h"
@@ -43,6 +44,17 @@ struct pm_nic {
 	enum pm_result last_result;
 };
 
+/* When a BMC or a probe is asked. */
+struct pm_clock {
+	struct pm_machine *machine;
+	struct pm_timer *timer;
+	uint64_t due_ms; /* loop time of the next question; 0: none is due, it is being asked or never was */
+	struct pm_sweep_entry sweep;
+};
+
+/* What is asked of a BMC beside its chassis status. */
+enum pm_detail { PM_DETAIL_BOOT, PM_DETAIL_HOURS, PM_DETAIL_COUNT };
+
 struct pm_bmc {
 	struct ipmi_bmc *ipmi;
 	enum pm_bmc_status status;
@@ -55,10 +67,11 @@ struct pm_bmc {
 	struct ipmi_chassis_status chassis;
 	struct ipmi_boot_flags boot;
 	uint32_t power_on_hours;
-	struct pm_timer *timer;
+	struct pm_clock clock;
 	struct ipmi_op *status_op, *detail_op;
-	uint64_t detail_due_ms; /* loop time of the next reading of what seldom changes */
-	bool detail_hours;      /* which of them is read */
+	enum pm_detail detail; /* the one that is being asked */
+	uint64_t detail_due_ms[PM_DETAIL_COUNT];
+	struct pm_sweep_entry detail_sweep;
 };
 
 struct pm_machine {
@@ -97,7 +110,7 @@ struct pm_machine {
 	struct pm_nic *nics;
 	size_t nic_count;
 
-	struct pm_timer *probe_timer;
+	struct pm_clock probe_clock;
 	struct pm_probe *probe;
 	unsigned probe_misses;
 	char probe_trouble[128]; /* why the question cannot be asked; "" while it can */
@@ -129,6 +142,9 @@ struct pm_agent {
 	struct ipmi_engine *ipmi;
 	struct wol_engine *wol;
 	struct pm_prober *prober;
+
+	struct pm_polling *polling;
+	struct pm_sweep *details; /* of BMCs */
 
 	struct pm_machine **machines; /* ascending pmIndex */
 	size_t machine_count;

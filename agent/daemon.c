@@ -10,6 +10,7 @@
 #include "agent/mib/agentx.h"
 #include "agent/mib/mib.h"
 #include "agent/notify.h"
+#include "agent/poll.h"
 #include "agent/privilege.h"
 #include "agent/settings.h"
 #include "agent/text.h"
@@ -29,7 +30,7 @@
 #define IPMI_CLOSE_MS      2000
 #define STOP_MS            3000 /* everything has closed by then, or never will */
 
-static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
 #define SIGNAL_COUNT (sizeof(signals) / sizeof(*signals))
 
 struct daemon {
@@ -170,10 +171,11 @@ static void rows_changed(struct pm_agent *agent)
 
 /* --- signals ---------------------------------------------------------------------------------- */
 
-static void log_summary(const struct pm_agent *agent)
+static void log_summary(struct pm_agent *agent)
 {
 	const struct pm_notify_counts counts = pm_notify_counts(agent);
 	unsigned bmcs = 0, down = 0;
+	char polls[300];
 
 	for (size_t i = 0; i < agent->machine_count; i++) {
 		bmcs += agent->machines[i]->bmc != NULL;
@@ -187,6 +189,8 @@ static void log_summary(const struct pm_agent *agent)
 	    agent->machines_off, agent->machines_unknown, bmcs, down, agent->jobs_running.count,
 	    agent->jobs_waiting.count, agent->jobs_started, agent->jobs_failed, counts.sent, counts.pending,
 	    counts.dropped, (unsigned long long)ipmi_engine_bad_packets(agent->ipmi));
+	pm_poll_summary(agent, polls, sizeof(polls));
+	pm_log(LOG_NOTICE, "summary: %s", polls);
 }
 
 static void stop(struct daemon *daemon);
@@ -195,12 +199,17 @@ static void on_signal(uv_signal_t *handle, int number)
 {
 	struct daemon *daemon = handle->data;
 
+	if (daemon->agent.stopping)
+		return;
 	switch (number) {
 	case SIGHUP:
 		reload(&daemon->agent);
 		break;
 	case SIGUSR1:
 		log_summary(&daemon->agent);
+		break;
+	case SIGUSR2:
+		pm_poll_sweep(&daemon->agent);
 		break;
 	default:
 		stop(daemon);
@@ -226,6 +235,7 @@ static void take_down(struct daemon *daemon)
 	pm_agentx_stop();
 	pm_notify_free(agent);
 	pm_fleet_free(agent);
+	pm_polling_free(agent);
 	pm_timer_free(agent->flush_timer);
 	pm_timer_free(agent->expire_timer);
 	pm_timer_free(daemon->reload_timer);
@@ -308,7 +318,7 @@ static int open_engines(struct daemon *daemon, struct pm_error *err)
 	if (!agent->flush_timer || !agent->expire_timer || !daemon->reload_timer ||
 	    ipmi_engine_new(&daemon->loop, &agent->ipmi) < 0 ||
 	    wol_engine_new(&daemon->loop, &agent->wol) < 0 ||
-	    pm_prober_new(&daemon->loop, &agent->prober) < 0)
+	    pm_prober_new(&daemon->loop, &agent->prober) < 0 || pm_polling_new(agent) < 0)
 		return pm_fail(err, ENOMEM, "the engines can not be started");
 	return 0;
 }

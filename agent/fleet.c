@@ -295,6 +295,7 @@ static void take(struct change *change)
 		machine->os_reachable = PM_OS_UNKNOWN;
 		machine->probe_misses = 0;
 		machine->probe_trouble[0] = '\0';
+		machine->probe_clock.due_ms = 0;
 	}
 	if (other_bmc || other_probe)
 		pm_state_sources_changed(machine);
@@ -413,7 +414,7 @@ int pm_fleet_apply(struct pm_agent *agent, struct pm_inventory *inventory, struc
 	switch_to(agent, inventory, changes, machines);
 	free(changes);
 	for (size_t i = 0; i < agent->machine_count; i++)
-		if (pm_poll_start(agent->machines[i], agent->machine_count) < 0)
+		if (pm_poll_start(agent->machines[i]) < 0)
 			pm_log(LOG_ERR, "no memory to poll machine %s", agent->machines[i]->config->name);
 	if (agent->rows_changed)
 		agent->rows_changed(agent);

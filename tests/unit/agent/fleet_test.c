@@ -321,6 +321,60 @@ static void test_settings_hold_over_a_reload(void **state)
 	assert_int_equal(machine_of("ares")->vm_timeout_s, 180);
 }
 
+/* --- clocks over reloads ---------------------------------------------------------------------------------------------------- */
+
+static struct pm_inventory *quick_zeus(unsigned poll_interval_ms)
+{
+	struct pm_inventory *inventory = zeus_alone();
+
+	inventory->machines[0].bmc->timeout_ms = 100;
+	inventory->machines[0].bmc->poll_interval_ms = poll_interval_ms;
+	inventory->machines[0].bmc->misses = 1;
+	return inventory;
+}
+
+static void test_a_new_machine_is_swept_and_then_has_a_clock(void **state)
+{
+	struct pm_clock *clock;
+	uint64_t due_ms;
+
+	(void)state;
+	apply(quick_zeus(30000));
+	clock = &machine_of("zeus")->bmc->clock;
+	assert_int_equal(clock->sweep.place, PM_SWEEP_QUEUED);
+	assert_int_equal(clock->due_ms, 0);
+	apply(quick_zeus(30000)); /* before it was asked: still swept */
+	assert_int_equal(clock->sweep.place, PM_SWEEP_QUEUED);
+	while (!clock->due_ms)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	assert_int_equal(clock->sweep.place, PM_SWEEP_OUT);
+	due_ms = clock->due_ms;
+	assert_in_range(due_ms, uv_now(&world.loop) + 26000, uv_now(&world.loop) + 33000);
+	apply(quick_zeus(30000)); /* a reload does not ask everybody anew */
+	assert_int_equal(clock->sweep.place, PM_SWEEP_OUT);
+	assert_int_equal(clock->due_ms, due_ms);
+	apply(quick_zeus(2000)); /* but a shorter interval holds from now on */
+	assert_true(clock->due_ms <= uv_now(&world.loop) + 2000);
+}
+
+static void test_a_sweep_asks_all_and_leaves_their_clocks(void **state)
+{
+	struct pm_clock *clock;
+
+	(void)state;
+	apply(quick_zeus(30000));
+	clock = &machine_of("zeus")->bmc->clock;
+	while (!clock->due_ms)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	pm_poll_sweep(agent);
+	assert_int_equal(clock->sweep.place, PM_SWEEP_QUEUED);
+	pm_poll_now(machine_of("zeus")); /* goes before the sweep, and counts for it */
+	while (clock->sweep.place != PM_SWEEP_OUT)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	assert_int_equal(machine_of("zeus")->bmc->misses, 2);
+	assert_true(clock->due_ms > uv_now(&world.loop) + 50000); /* it is dead: asked more rarely */
+}
+
 /* --- jobs ------------------------------------------------------------------------------------------------------------------- */
 
 static struct pm_job *reserve(const char *name, enum pm_command action)
@@ -638,6 +692,8 @@ int main(void)
 	    TEST(test_another_bmc_tells_anew),
 	    TEST(test_a_probe_is_left_and_goes),
 	    TEST(test_settings_hold_over_a_reload),
+	    TEST(test_a_new_machine_is_swept_and_then_has_a_clock),
+	    TEST(test_a_sweep_asks_all_and_leaves_their_clocks),
 	    TEST(test_the_job_of_a_machine_that_goes_is_aborted),
 	    TEST(test_the_bmc_goes_while_a_job_waits_for_it),
 	    TEST(test_only_a_fresh_answer_says_already),

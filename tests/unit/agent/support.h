@@ -11,6 +11,7 @@
 #include "agent/job.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/poll.h"
 #include "agent/settings.h"
 #include "agent/state.h"
 
@@ -231,6 +232,7 @@ static inline void world_begin(struct world *world, struct pm_inventory *invento
 	agent->inventory = inventory;
 	agent->flush_timer = pm_timer_new(&world->loop, world_ignore_timer, NULL);
 	world_open_store(world);
+	assert_int_equal(pm_polling_new(agent), 0);
 	assert_int_equal(pm_notify_new(agent, world_send), 0);
 	pm_settings_defaults(&(struct pm_setting_owner){.agent = agent});
 	agent->machines = calloc(inventory->machine_count + 1, sizeof(struct pm_machine *));
@@ -266,6 +268,7 @@ static inline void world_end(struct world *world)
 	struct pm_agent *agent = &world->agent;
 
 	world_free_machines(agent);
+	pm_polling_free(agent);
 	pm_notify_free(agent);
 	pm_job_ends_free(agent);
 	pm_timer_free(agent->flush_timer);
