@@ -149,16 +149,21 @@ bmc_start() {
     wait_until 10 lab_udp_bound "$address" || lab_complain "BMC $1 does not listen on $address"
 }
 
-# lab_udp_bound ADDRESS:PORT: /proc/net/udp has the address in host byte order.
+# lab_udp_bound ADDRESS:PORT: /proc/net/udp has the address in host byte order. An IPv6 address is looked for by its port.
 lab_udp_bound() {
     local octets endpoint
+    if [[ ${1%:*} == *:* ]]; then
+        printf -v endpoint ':%04X' "${1##*:}"
+        grep -q "$endpoint 0*:0000 " /proc/net/udp6
+        return
+    fi
     IFS=. read -ra octets <<<"${1%:*}"
     printf -v endpoint '%02X%02X%02X%02X:%04X' "${octets[3]}" "${octets[2]}" "${octets[1]}" "${octets[0]}" "${1##*:}"
     grep -q ": $endpoint " /proc/net/udp
 }
 
-bmc_address() { cut -d: -f1 "$LAB/machine/$1/address"; }
-bmc_port() { cut -d: -f2 "$LAB/machine/$1/address"; }
+bmc_address() { sed 's/:[0-9]*$//' "$LAB/machine/$1/address"; }
+bmc_port() { sed 's/.*://' "$LAB/machine/$1/address"; }
 
 bmc_stop() { lab_stop "bmc-$1"; }
 bmc_kill() { lab_kill "bmc-$1"; }
