@@ -50,11 +50,16 @@ static void complete(struct ipmi_op *op, struct ipmi_reply *reply)
 		done(reply, data);
 }
 
-void ipmi_bmc_reply(struct ipmi_bmc *bmc, struct ipmi_reply *reply)
+static void end_head(struct ipmi_bmc *bmc, struct ipmi_reply *reply)
 {
 	bmc->waiting = NULL;
-	reply->round_trip_us = bmc->stats.round_trip_us;
 	complete(bmc->head, reply);
+}
+
+void ipmi_bmc_reply(struct ipmi_bmc *bmc, struct ipmi_reply *reply)
+{
+	reply->round_trip_us = bmc->stats.round_trip_us;
+	end_head(bmc, reply);
 }
 
 void ipmi_bmc_finish(struct ipmi_bmc *bmc, enum ipmi_result result, const char *format, ...)
@@ -138,7 +143,7 @@ static void finish_not_now(struct ipmi_bmc *bmc)
 	ipmi_explain_code(bmc, &reply, bmc->waiting, bmc->not_now);
 	if (bmc->state != IPMI_STATE_READY)
 		ipmi_session_drop(bmc);
-	ipmi_bmc_reply(bmc, &reply);
+	end_head(bmc, &reply);
 }
 
 static void finish_duplicate(struct ipmi_bmc *bmc)
@@ -146,7 +151,7 @@ static void finish_duplicate(struct ipmi_bmc *bmc)
 	struct ipmi_reply reply = {.result = IPMI_TIMEOUT};
 
 	ipmi_explain_code(bmc, &reply, bmc->waiting, IPMI_COMP_CODE_CANNOT_EXECUTE_DUPLICATE_REQUEST);
-	ipmi_bmc_reply(bmc, &reply);
+	end_head(bmc, &reply);
 }
 
 static void finish_head_late(struct ipmi_bmc *bmc)
@@ -262,19 +267,45 @@ void ipmi_bmc_send(struct ipmi_bmc *bmc, enum ipmi_exchange_id id)
 	transmit_waiting(bmc);
 }
 
+/* A command that needs more than may be asked for is not sent. */
+static bool is_allowed(const struct ipmi_bmc *bmc)
+{
+	return ipmi_command_exchanges[bmc->head->request.command].privilege <= bmc->privilege;
+}
+
+static void finish_not_allowed(struct ipmi_bmc *bmc)
+{
+	const struct ipmi_request *request = &bmc->head->request;
+	struct ipmi_reply reply = {.result = IPMI_AUTH_FAILED};
+	const char *needed = ipmi_privilege_name(ipmi_command_exchanges[request->command].privilege);
+	char name[IPMI_NAME_SIZE];
+
+	ipmi_explain(bmc, &reply, ": %s needs privilege level %s: set privilege = \"%s\" in the credentials",
+		     ipmi_request_name(request, name, sizeof(name)), needed, needed);
+	end_head(bmc, &reply);
+}
+
 void ipmi_bmc_proceed(struct ipmi_bmc *bmc)
 {
-	ipmi_bmc_send(bmc, (enum ipmi_exchange_id)(IPMI_EXCHANGE_COMMAND + (int)bmc->head->request.command));
+	if (!is_allowed(bmc))
+		finish_not_allowed(bmc);
+	else if (!ipmi_session_at_level(bmc))
+		ipmi_session_set_level(bmc);
+	else
+		ipmi_bmc_send(
+		    bmc, (enum ipmi_exchange_id)(IPMI_EXCHANGE_COMMAND + (int)bmc->head->request.command));
 }
 
 /* A `once` request must not be wasted on a session that the BMC may have forgotten: that is found out first.
  */
 static void start_head(struct ipmi_bmc *bmc, uint64_t now_ms)
 {
-	if (bmc->state != IPMI_STATE_READY)
+	if (!is_allowed(bmc))
+		finish_not_allowed(bmc);
+	else if (bmc->state != IPMI_STATE_READY)
 		ipmi_session_begin(bmc);
 	else if (bmc->head->request.once && now_ms - bmc->answered_ms > IPMI_TRUSTED_MS)
-		ipmi_bmc_send(bmc, IPMI_EXCHANGE_SET_PRIVILEGE);
+		ipmi_session_set_level(bmc);
 	else
 		ipmi_bmc_proceed(bmc);
 }

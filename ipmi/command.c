@@ -196,30 +196,57 @@ static void accept_power_reading(struct ipmi_bmc *bmc, fiid_obj_t response)
 	ipmi_bmc_reply(bmc, &reply);
 }
 
+/* The privilege level was as the specification wants it, and this BMC wants more. */
+static void raise_privilege(struct ipmi_bmc *bmc, uint8_t completion_code)
+{
+	const struct ipmi_request *request = running(bmc);
+	struct ipmi_reply reply = {.result = IPMI_REJECTED, .completion_code = completion_code};
+	char name[IPMI_NAME_SIZE];
+
+	bmc->raised |= 1U << request->command;
+	if (!request->once) {
+		ipmi_bmc_proceed(bmc);
+		return;
+	}
+	ipmi_explain(
+	    bmc, &reply,
+	    " refused %s: completion code 0x%02X: it wants privilege level %s: try again, it will be given",
+	    ipmi_request_name(request, name, sizeof(name)), completion_code,
+	    ipmi_privilege_name(bmc->privilege));
+	ipmi_bmc_reply(bmc, &reply);
+}
+
 static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
 {
 	struct ipmi_reply reply = {.result = IPMI_REJECTED};
 
+	if (completion_code == IPMI_COMP_CODE_INSUFFICIENT_PRIVILEGE_LEVEL &&
+	    bmc->session.level < bmc->privilege) {
+		raise_privilege(bmc, completion_code);
+		return;
+	}
 	ipmi_explain_code(bmc, &reply, bmc->waiting, completion_code);
 	ipmi_bmc_reply(bmc, &reply);
 }
 
-#define COMMAND(command_, reading_, name_, net_fn_, cmd_, template_, fill_, accept_) \
-	[command_] = {                                                               \
-	    .id = (enum ipmi_exchange_id)(IPMI_EXCHANGE_COMMAND + command_),         \
-	    .reading = reading_,                                                     \
-	    .name = name_,                                                           \
-	    .framing = IPMI_FRAMING_SESSION,                                         \
-	    .net_fn = net_fn_,                                                       \
-	    .cmd = cmd_,                                                             \
-	    .request_template = template_##_rq,                                      \
-	    .response_template = template_##_rs,                                     \
-	    .fill = fill_,                                                           \
-	    .accept = accept_,                                                       \
-	    .reject = reject_command,                                                \
+#define COMMAND(command_, privilege_, reading_, name_, net_fn_, cmd_, template_, fill_, accept_) \
+	[command_] = {                                                                           \
+	    .id = (enum ipmi_exchange_id)(IPMI_EXCHANGE_COMMAND + command_),                     \
+	    .privilege = IPMI_PRIVILEGE_##privilege_,                                            \
+	    .reading = reading_,                                                                 \
+	    .name = name_,                                                                       \
+	    .framing = IPMI_FRAMING_SESSION,                                                     \
+	    .net_fn = net_fn_,                                                                   \
+	    .cmd = cmd_,                                                                         \
+	    .request_template = template_##_rq,                                                  \
+	    .response_template = template_##_rs,                                                 \
+	    .fill = fill_,                                                                       \
+	    .accept = accept_,                                                                   \
+	    .reject = reject_command,                                                            \
 	}
-#define CHASSIS_COMMAND(command_, reading_, name_, cmd_, template_, fill_, accept_) \
-	COMMAND(command_, reading_, name_, IPMI_NET_FN_CHASSIS_RQ, cmd_, template_, fill_, accept_)
+#define CHASSIS_COMMAND(command_, privilege_, reading_, name_, cmd_, template_, fill_, accept_)        \
+	COMMAND(command_, privilege_, reading_, name_, IPMI_NET_FN_CHASSIS_RQ, cmd_, template_, fill_, \
+		accept_)
 
 /* FreeIPMI has templates of the options and their answers for each parameter. */
 #define tmpl_boot_flags_get_rq tmpl_cmd_get_system_boot_options_rq
@@ -228,22 +255,23 @@ static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
 #define tmpl_boot_flags_set_rs tmpl_cmd_set_system_boot_options_rs
 
 const struct ipmi_exchange ipmi_command_exchanges[IPMI_COMMAND_COUNT] = {
-    CHASSIS_COMMAND(IPMI_GET_CHASSIS_STATUS, true, "Get Chassis Status", IPMI_CMD_GET_CHASSIS_STATUS,
+    CHASSIS_COMMAND(IPMI_GET_CHASSIS_STATUS, USER, true, "Get Chassis Status", IPMI_CMD_GET_CHASSIS_STATUS,
 		    tmpl_cmd_get_chassis_status, fill_chassis_status, accept_chassis_status),
-    CHASSIS_COMMAND(IPMI_CHASSIS_CONTROL, false, "Chassis Control", IPMI_CMD_CHASSIS_CONTROL,
+    CHASSIS_COMMAND(IPMI_CHASSIS_CONTROL, OPERATOR, false, "Chassis Control", IPMI_CMD_CHASSIS_CONTROL,
 		    tmpl_cmd_chassis_control, fill_chassis_control, accept_plain),
-    CHASSIS_COMMAND(IPMI_CHASSIS_IDENTIFY, false, "Chassis Identify", IPMI_CMD_CHASSIS_IDENTIFY,
+    CHASSIS_COMMAND(IPMI_CHASSIS_IDENTIFY, OPERATOR, false, "Chassis Identify", IPMI_CMD_CHASSIS_IDENTIFY,
 		    tmpl_cmd_chassis_identify, fill_identify, accept_plain),
-    CHASSIS_COMMAND(IPMI_SET_POWER_RESTORE_POLICY, false, "Set Power Restore Policy",
+    CHASSIS_COMMAND(IPMI_SET_POWER_RESTORE_POLICY, OPERATOR, false, "Set Power Restore Policy",
 		    IPMI_CMD_SET_POWER_RESTORE_POLICY, tmpl_cmd_set_power_restore_policy, fill_restore_policy,
 		    accept_plain),
-    CHASSIS_COMMAND(IPMI_GET_BOOT_FLAGS, true, "Get System Boot Options", IPMI_CMD_GET_SYSTEM_BOOT_OPTIONS,
-		    tmpl_boot_flags_get, fill_get_boot_flags, accept_boot_flags),
-    CHASSIS_COMMAND(IPMI_SET_BOOT_FLAGS, false, "Set System Boot Options", IPMI_CMD_SET_SYSTEM_BOOT_OPTIONS,
-		    tmpl_boot_flags_set, fill_set_boot_flags, accept_plain),
-    CHASSIS_COMMAND(IPMI_GET_POH_COUNTER, true, "Get POH Counter", IPMI_CMD_GET_POWER_ON_HOURS_COUNTER,
+    CHASSIS_COMMAND(IPMI_GET_BOOT_FLAGS, OPERATOR, true, "Get System Boot Options",
+		    IPMI_CMD_GET_SYSTEM_BOOT_OPTIONS, tmpl_boot_flags_get, fill_get_boot_flags,
+		    accept_boot_flags),
+    CHASSIS_COMMAND(IPMI_SET_BOOT_FLAGS, OPERATOR, false, "Set System Boot Options",
+		    IPMI_CMD_SET_SYSTEM_BOOT_OPTIONS, tmpl_boot_flags_set, fill_set_boot_flags, accept_plain),
+    CHASSIS_COMMAND(IPMI_GET_POH_COUNTER, USER, true, "Get POH Counter", IPMI_CMD_GET_POWER_ON_HOURS_COUNTER,
 		    tmpl_cmd_get_power_on_hours_counter, fill_poh_counter, accept_poh_counter),
-    COMMAND(IPMI_GET_POWER_READING, true, "Get Power Reading", IPMI_NET_FN_GROUP_EXTENSION_RQ,
+    COMMAND(IPMI_GET_POWER_READING, USER, true, "Get Power Reading", IPMI_NET_FN_GROUP_EXTENSION_RQ,
 	    IPMI_CMD_DCMI_GET_POWER_READING, tmpl_cmd_dcmi_get_power_reading, fill_power_reading,
 	    accept_power_reading),
 };

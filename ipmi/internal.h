@@ -53,7 +53,9 @@ enum ipmi_exchange_id {
 struct ipmi_exchange {
 	enum ipmi_exchange_id id;
 	const char *name; /* as the specification calls it */
-	bool reading;     /* changes nothing: may be asked again whatever became of it */
+	enum ipmi_privilege
+	    privilege; /* that a command needs, IPMI 2.0, appendix G, and DCMI 1.5, table 6-1 */
+	bool reading;  /* changes nothing: may be asked again whatever became of it */
 	enum ipmi_framing framing;
 	uint8_t payload_request, payload_response; /* payload types, IPMI 2.0, table 13-16 */
 	uint8_t net_fn, cmd;
@@ -108,6 +110,7 @@ struct ipmi_session {
 	uint8_t console_random[16], managed_random[16], guid[16];
 	uint8_t sik[IPMI_KEY_MAX], k1[IPMI_KEY_MAX], k2[IPMI_KEY_MAX];
 	unsigned sik_length, k1_length, k2_length;
+	enum ipmi_privilege level, wanted_level; /* granted, and asked for by Set Session Privilege Level */
 	uint8_t give_up_status; /* RAKP message 3 says it to a BMC when the set-up is not finished */
 	bool has_keys; /* RAKP message 3 was or can be sent: the BMC may hold a session slot for us */
 };
@@ -170,6 +173,8 @@ struct ipmi_bmc {
 	unsigned suites_refused; /* in this set-up */
 	bool suite_unanswered;   /* the suite in use is not the first because that one met silence */
 	uint64_t answered_ms;    /* last answer inside this session */
+	unsigned raised;  /* commands, one bit each, that this BMC wants at the configured privilege level */
+	bool keeps_level; /* it does not let a session have less than that */
 
 	const struct ipmi_exchange *waiting; /* on the wire, NULL = nothing */
 	uint8_t rq_seq, tag;
@@ -228,7 +233,7 @@ void ipmi_bmc_finish(struct ipmi_bmc *bmc, enum ipmi_result result, const char *
     __attribute__((format(printf, 3, 4)));
 /* Ends the running operation with a reply filled by the caller. */
 void ipmi_bmc_reply(struct ipmi_bmc *bmc, struct ipmi_reply *reply);
-/* The session is ready: the running operation's command goes out. */
+/* The session is ready: the running operation's command goes out, after Set Session Privilege Level if need be. */
 void ipmi_bmc_proceed(struct ipmi_bmc *bmc);
 /* Runs the BMC's clock now, from the loop. */
 void ipmi_bmc_wake(struct ipmi_bmc *bmc);
@@ -253,6 +258,9 @@ void ipmi_session_start(struct ipmi_bmc *bmc);
 void ipmi_session_drop(struct ipmi_bmc *bmc);
 /* The BMC lost what it knew about this set-up, or a lost answer made both sides disagree: begins anew a few times. */
 void ipmi_session_restart(struct ipmi_bmc *bmc, const char *why);
+/* Whether the session has the privilege level that the running operation's command needs, and asking for it. */
+bool ipmi_session_at_level(const struct ipmi_bmc *bmc);
+void ipmi_session_set_level(struct ipmi_bmc *bmc);
 /* Ends the running operation and the session because of a completion code other than 0 in the set-up. */
 void ipmi_session_fail(struct ipmi_bmc *bmc, enum ipmi_result result, uint8_t completion_code);
 /* A message of the set-up was not answered: try something else. Returns false when it should simply be sent

@@ -30,7 +30,7 @@ static int fill_auth_capabilities(const struct ipmi_bmc *bmc, fiid_obj_t request
 
 static int fill_set_privilege(const struct ipmi_bmc *bmc, fiid_obj_t request)
 {
-	return fill_cmd_set_session_privilege_level((uint8_t)bmc->privilege, request);
+	return fill_cmd_set_session_privilege_level((uint8_t)bmc->session.wanted_level, request);
 }
 
 static int fill_close_session(const struct ipmi_bmc *bmc, fiid_obj_t request)
@@ -108,6 +108,28 @@ bool ipmi_session_unanswered(struct ipmi_bmc *bmc)
 	return bmc->waiting == NULL;
 }
 
+/* ---- the privilege level ---- */
+
+static enum ipmi_privilege needed_level(const struct ipmi_bmc *bmc)
+{
+	enum ipmi_command command = bmc->head->request.command;
+
+	if (bmc->keeps_level || (bmc->raised & 1U << command))
+		return bmc->privilege;
+	return ipmi_command_exchanges[command].privilege;
+}
+
+bool ipmi_session_at_level(const struct ipmi_bmc *bmc)
+{
+	return bmc->session.level == needed_level(bmc);
+}
+
+void ipmi_session_set_level(struct ipmi_bmc *bmc)
+{
+	bmc->session.wanted_level = needed_level(bmc);
+	ipmi_bmc_send(bmc, IPMI_EXCHANGE_SET_PRIVILEGE);
+}
+
 /* ---- answers ---- */
 
 static void accept_auth_capabilities(struct ipmi_bmc *bmc, fiid_obj_t response)
@@ -120,10 +142,11 @@ static void reject_auth_capabilities(struct ipmi_bmc *bmc, uint8_t completion_co
 	bmc->protocol->incapable(bmc, completion_code);
 }
 
-/* Ends the set-up; on a kept session it only shows that the BMC still knows it. */
+/* Ends the set-up. On a kept session it only sets the level, or shows that the BMC still knows it. */
 static void accept_set_privilege(struct ipmi_bmc *bmc, fiid_obj_t response)
 {
 	(void)response;
+	bmc->session.level = bmc->session.wanted_level;
 	if (bmc->state != IPMI_STATE_READY) {
 		bmc->state = IPMI_STATE_READY;
 		bmc->stats.has_session = true;
@@ -140,9 +163,18 @@ static void accept_close_session(struct ipmi_bmc *bmc, fiid_obj_t response)
 	ipmi_session_drop(bmc);
 }
 
+/* Some BMCs do not let a session have less than what it was set up for: then it stays at that. */
 static void reject_set_privilege(struct ipmi_bmc *bmc, uint8_t completion_code)
 {
-	ipmi_session_fail(bmc, IPMI_AUTH_FAILED, completion_code);
+	if (bmc->session.wanted_level == bmc->privilege) {
+		ipmi_session_fail(bmc, IPMI_AUTH_FAILED, completion_code);
+		return;
+	}
+	bmc->keeps_level = true;
+	if (bmc->session.level == bmc->privilege)
+		ipmi_bmc_proceed(bmc);
+	else
+		ipmi_session_set_level(bmc);
 }
 
 /* The BMC does not know the session: closed either way. */

@@ -340,7 +340,7 @@ static void accept_rakp_4(struct ipmi_bmc *bmc, fiid_obj_t response)
 	}
 	bmc->stats.has_guid = true;
 	memcpy(bmc->stats.guid, s->guid, sizeof(s->guid));
-	ipmi_bmc_send(bmc, IPMI_EXCHANGE_SET_PRIVILEGE);
+	ipmi_session_set_level(bmc);
 }
 
 #define SETUP_MESSAGE(id_, name_, type_rq_, type_rs_, template_rq_, template_rs_, fill_, accept_) \

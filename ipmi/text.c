@@ -90,7 +90,11 @@ const char *ipmi_exchange_name(const struct ipmi_bmc *bmc, const struct ipmi_exc
 {
 	if (exchange->id >= IPMI_EXCHANGE_COMMAND && bmc->head)
 		return ipmi_request_name(&bmc->head->request, text, size);
-	snprintf(text, size, "%s", exchange->name);
+	if (exchange->id == IPMI_EXCHANGE_SET_PRIVILEGE)
+		snprintf(text, size, "%s (%s)", exchange->name,
+			 ipmi_privilege_name(bmc->session.wanted_level));
+	else
+		snprintf(text, size, "%s", exchange->name);
 	return text;
 }
 
