@@ -42,6 +42,7 @@ static void complete(struct ipmi_op *op, struct ipmi_reply *reply)
 	if (reply->result == IPMI_TIMEOUT || reply->result == IPMI_UNREACHABLE)
 		bmc->stats.timeouts++;
 	reply->sent = op->sent;
+	bmc->not_before_ms = 0;
 	unlink_op(op);
 	free(op);
 	if (bmc->head)
@@ -449,6 +450,8 @@ static uint64_t next_event_ms(const struct ipmi_bmc *bmc)
 		return min_u64(at_ms, bmc->close_deadline_ms);
 	if (bmc->state == IPMI_STATE_RESOLVING && !bmc->resolving)
 		at_ms = ipmi_now_ms() + IPMI_LOOKUP_AGAIN_MS;
+	else if (bmc->head && !bmc->waiting && bmc->state != IPMI_STATE_RESOLVING)
+		at_ms = bmc->not_before_ms;
 	for (const struct ipmi_op *op = bmc->head; op; op = op->next)
 		at_ms = min_u64(at_ms, op->deadline_ms);
 	return at_ms;
@@ -483,7 +486,8 @@ static void run_open(struct ipmi_bmc *bmc, uint64_t now_ms)
 		if (now_ms >= bmc->transmit_at_ms)
 			retransmit(bmc, now_ms);
 	} else if (bmc->state != IPMI_STATE_RESOLVING) {
-		start_head(bmc, now_ms);
+		if (now_ms >= bmc->not_before_ms)
+			start_head(bmc, now_ms);
 	} else if (!bmc->resolving) {
 		ipmi_resolve(bmc); /* there was no free thread */
 	}
@@ -500,8 +504,7 @@ static void on_timer(uv_timer_t *timer)
 		run_open(bmc, now_ms);
 	if (uv_is_closing((uv_handle_t *)timer))
 		return;
-	at_ms =
-	    bmc->head && !bmc->waiting && bmc->state != IPMI_STATE_RESOLVING ? now_ms : next_event_ms(bmc);
+	at_ms = next_event_ms(bmc);
 	if (at_ms != NEVER)
 		uv_timer_start(timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
 }

@@ -25,6 +25,8 @@ enum {
 	IPMI_LOST_AFTER = 3,           /* unanswered transmissions until a kept session counts as forgotten */
 	IPMI_RESTART_AFTER = 4,        /* unanswered transmissions of one message until set-up begins anew */
 	IPMI_RESTARTS_MAX = 3,         /* of session set-up in one operation because the BMC dropped it */
+	IPMI_SUITE_SILENCES = 2,       /* until silence about a cipher suite counts as a refusal */
+	IPMI_SUITE_AGAIN_MS = 3600000, /* until a refused cipher suite is tried again */
 	IPMI_TRUSTED_MS = 5000,        /* a session this long unused is checked before a `once` request */
 	IPMI_LOOKUPS_MAX = 8,          /* of names at once; the resolver's threads serve others, too */
 	IPMI_LOOKUPS_DOUBTFUL_MAX = 2, /* of names that could not be resolved the last time */
@@ -88,6 +90,8 @@ struct ipmi_exchange {
 struct ipmi_protocol {
 	uint8_t capabilities_type; /* of data that Get Channel Authentication Capabilities asks for */
 	unsigned workarounds;      /* FreeIPMI's flags that are understood */
+	/* Chooses what to begin with: the cipher suite. */
+	void (*choose)(struct ipmi_bmc *bmc);
 	/* Makes a new session of the BMC. Returns -1 when there are no random numbers. */
 	int (*begin)(struct ipmi_bmc *bmc);
 	/* Takes the answer to Get Channel Authentication Capabilities, or its completion code. */
@@ -127,10 +131,10 @@ struct ipmi_op {
 	struct ipmi_request request;
 	uint64_t deadline_ms; /* on the engine's clock */
 	unsigned timeout_ms;
-	unsigned restarts;
-	uint32_t bad_packets; /* of the BMC when this operation began */
-	bool sent;            /* the command itself has been on the wire */
-	bool contact;         /* the BMC answered something since this operation runs */
+	unsigned restarts, pause_ms; /* pause_ms: the last one, because all session slots were taken */
+	uint32_t bad_packets;        /* of the BMC when this operation began */
+	bool sent;                   /* the command itself has been on the wire */
+	bool contact;                /* the BMC answered something since this operation runs */
 	bool reestablished;
 };
 
@@ -156,7 +160,7 @@ struct ipmi_bmc {
 	const struct ipmi_protocol *protocol;
 	enum ipmi_privilege privilege;
 	uint8_t suites[IPMI_CIPHER_SUITES_MAX];
-	size_t suite_count, suite; /* in use: the one that worked last is tried first */
+	size_t suite_count, suite; /* suite: the one in use */
 	unsigned timeout_ms, retransmit_ms, workarounds;
 
 	union ipmi_address addresses[IPMI_ADDRESSES_MAX];
@@ -172,7 +176,10 @@ struct ipmi_bmc {
 	struct ipmi_session session;
 	unsigned suites_refused; /* in this set-up */
 	bool suite_unanswered;   /* the suite in use is not the first because that one met silence */
-	uint64_t answered_ms;    /* last answer inside this session */
+	unsigned suite_silences; /* sessions in a row for which that was so */
+	size_t suite_known;      /* the one that worked, and is begun with until then */
+	uint64_t suite_until_ms;
+	uint64_t answered_ms; /* last answer inside this session */
 	unsigned raised;  /* commands, one bit each, that this BMC wants at the configured privilege level */
 	bool keeps_level; /* it does not let a session have less than that */
 
@@ -182,6 +189,7 @@ struct ipmi_bmc {
 	bool duplicate;  /* the BMC says that it has the request already */
 	unsigned transmissions, interval_ms;
 	uint64_t transmit_at_ms, begun_ms, sent_ns;
+	uint64_t not_before_ms; /* of the next attempt to set up a session */
 
 	struct ipmi_op *head, *tail; /* head is the one that runs */
 	uv_timer_t timer;
@@ -261,6 +269,8 @@ void ipmi_session_restart(struct ipmi_bmc *bmc, const char *why);
 /* Whether the session has the privilege level that the running operation's command needs, and asking for it. */
 bool ipmi_session_at_level(const struct ipmi_bmc *bmc);
 void ipmi_session_set_level(struct ipmi_bmc *bmc);
+/* All session slots are taken: the set-up is tried again after longer and longer pauses, as the deadline permits. */
+void ipmi_session_exhausted(struct ipmi_bmc *bmc, uint8_t code, const char *meaning);
 /* Ends the running operation and the session because of a completion code other than 0 in the set-up. */
 void ipmi_session_fail(struct ipmi_bmc *bmc, enum ipmi_result result, uint8_t completion_code);
 /* A message of the set-up was not answered: try something else. Returns false when it should simply be sent

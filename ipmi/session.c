@@ -40,13 +40,9 @@ static int fill_close_session(const struct ipmi_bmc *bmc, fiid_obj_t request)
 
 /* ---- beginning and ending ---- */
 
-/* A suite that was left because of silence is tried again: packets may just have been lost. */
 void ipmi_session_begin(struct ipmi_bmc *bmc)
 {
-	bmc->suites_refused = 0;
-	if (bmc->suite_unanswered)
-		bmc->suite = 0;
-	bmc->suite_unanswered = false;
+	bmc->protocol->choose(bmc);
 	ipmi_resolve(bmc);
 }
 
@@ -80,6 +76,23 @@ void ipmi_session_restart(struct ipmi_bmc *bmc, const char *why)
 	}
 	ipmi_session_drop(bmc);
 	ipmi_session_start(bmc);
+}
+
+void ipmi_session_exhausted(struct ipmi_bmc *bmc, uint8_t code, const char *meaning)
+{
+	struct ipmi_op *op = bmc->head;
+	uint64_t now_ms = ipmi_now_ms();
+
+	op->pause_ms = op->pause_ms ? op->pause_ms * 2 : bmc->retransmit_ms * 2;
+	if (now_ms + op->pause_ms >= op->deadline_ms) {
+		ipmi_bmc_finish(
+		    bmc, IPMI_SESSIONS_EXHAUSTED,
+		    " has no free session (code 0x%02X: %s): close other sessions to it, or wait until they end",
+		    code, meaning);
+		return;
+	}
+	ipmi_session_drop(bmc);
+	bmc->not_before_ms = now_ms + op->pause_ms;
 }
 
 void ipmi_session_fail(struct ipmi_bmc *bmc, enum ipmi_result result, uint8_t completion_code)

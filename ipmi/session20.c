@@ -85,7 +85,12 @@ static int new_session(struct ipmi_bmc *bmc)
 	return 0;
 }
 
-/* The suite in use does not work: try the next one of the configured. */
+/*
+ * The suites are tried in the order of the configuration, and the one that worked is remembered: a better one is tried again
+ * only after a while. Get Channel Cipher Suites (22.15) would not spare that: its answer takes two round trips or more for
+ * each set-up, comes without authentication, and BMCs are known that list suites which they cannot do. Trying costs one
+ * round trip, once, and only where the best suite is not there.
+ */
 static bool next_suite(struct ipmi_bmc *bmc)
 {
 	if (++bmc->suites_refused >= bmc->suite_count) {
@@ -94,6 +99,29 @@ static bool next_suite(struct ipmi_bmc *bmc)
 	}
 	bmc->suite = (bmc->suite + 1) % bmc->suite_count;
 	return new_session(bmc) == 0;
+}
+
+static void choose_suite(struct ipmi_bmc *bmc)
+{
+	if (ipmi_now_ms() >= bmc->suite_until_ms)
+		bmc->suite_known = 0;
+	bmc->suite = bmc->suite_known;
+	bmc->suites_refused = 0;
+	bmc->suite_unanswered = false;
+}
+
+/* Silence about the better suite may be loss of packets: it counts only the second time. */
+static void remember_suite(struct ipmi_bmc *bmc)
+{
+	if (bmc->suite == bmc->suite_known) {
+		bmc->suite_silences = 0;
+		return;
+	}
+	if (bmc->suite_unanswered && ++bmc->suite_silences < IPMI_SUITE_SILENCES)
+		return;
+	bmc->suite_silences = 0;
+	bmc->suite_known = bmc->suite;
+	bmc->suite_until_ms = bmc->suite == 0 ? 0 : ipmi_now_ms() + IPMI_SUITE_AGAIN_MS;
 }
 
 /* RAKP message 3 with a status other than 0 frees the slot that the BMC has taken since Open Session (13.22). */
@@ -105,6 +133,7 @@ static void give_up(struct ipmi_bmc *bmc)
 
 static void established(struct ipmi_bmc *bmc)
 {
+	remember_suite(bmc);
 	bmc->stats.cipher_suite = bmc->suites[bmc->suite];
 }
 
@@ -148,7 +177,7 @@ static void refused(struct ipmi_bmc *bmc, uint8_t status)
 	switch (status) {
 	case RMCPPLUS_STATUS_INSUFFICIENT_RESOURCES_TO_CREATE_A_SESSION:
 	case RMCPPLUS_STATUS_INSUFFICIENT_RESOURCES_TO_CREATE_A_SESSION_AT_THE_REQUESTED_TIME:
-		ipmi_bmc_finish(bmc, IPMI_SESSIONS_EXHAUSTED, " has no free session: close others or wait");
+		ipmi_session_exhausted(bmc, status, text);
 		break;
 	case RMCPPLUS_STATUS_INVALID_SESSION_ID:
 	case RMCPPLUS_STATUS_INACTIVE_SESSION_ID:
@@ -376,6 +405,7 @@ const struct ipmi_protocol ipmi_protocol_2_0 = {
 		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_OPEN_SESSION_PRIVILEGE | /* always done */
 		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NON_EMPTY_INTEGRITY_CHECK_VALUE |
 		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NO_CHECKSUM_CHECK,
+    .choose = choose_suite,
     .begin = new_session,
     .capable = take_capabilities,
     .incapable = refuse_capabilities,

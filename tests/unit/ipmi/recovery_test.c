@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Set-ups that do not go straight: cipher suites that a BMC does not have, slots that are taken, and slots that must not stay
+ * taken.
+ */
+#include "tests/unit/ipmi/harness.h"
+
+static void assert_ok(const struct ipmi_reply *reply)
+{
+	assert_string_equal(reply->text, "");
+	assert_int_equal(reply->result, IPMI_OK);
+}
+
+/* ---- cipher suites ---- */
+
+static struct harness *with_suites(uint8_t first, uint8_t second)
+{
+	struct harness *h = harness_new();
+
+	h->suites[0] = first;
+	h->suites[1] = second;
+	h->config.cipher_suite_count = 2;
+	return h;
+}
+
+/* A poll on a new session; returns how many Open Session requests it took. */
+static unsigned opens_of_a_poll(struct harness *h)
+{
+	unsigned before = h->fake.received[FAKE_OPEN_SESSION];
+
+	ipmi_session_drop(h->bmc);
+	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+	return h->fake.received[FAKE_OPEN_SESSION] - before;
+}
+
+static void forget_for_a_while(struct harness *h)
+{
+	assert_in_range(h->bmc->suite_until_ms - ipmi_now_ms(), IPMI_SUITE_AGAIN_MS - 60000,
+			IPMI_SUITE_AGAIN_MS);
+	h->bmc->suite_until_ms = ipmi_now_ms();
+}
+
+static void a_refused_suite_is_left_alone_for_a_while(void **state)
+{
+	struct harness *h = with_suites(17, 3);
+
+	(void)state;
+	harness_bmc(h);
+	assert_int_equal(opens_of_a_poll(h), 2);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(opens_of_a_poll(h), 1);
+	forget_for_a_while(h);
+	assert_int_equal(opens_of_a_poll(h), 2);
+	assert_int_equal(opens_of_a_poll(h), 1);
+	assert_int_equal(harness_stats(h).cipher_suite, 3);
+	assert_int_equal(harness_stats(h).retransmits, 0); /* never a stall */
+	harness_free(h);
+}
+
+static void a_better_suite_is_taken_up_when_it_comes(void **state)
+{
+	struct harness *h = with_suites(17, 3);
+
+	(void)state;
+	harness_bmc(h);
+	assert_int_equal(opens_of_a_poll(h), 2);
+	h->fake.suite = fake_suite(17); /* new firmware, and it has given up the old suite */
+	assert_int_equal(opens_of_a_poll(h), 2);
+	assert_int_equal(harness_stats(h).cipher_suite, 17);
+	assert_int_equal(opens_of_a_poll(h), 1);
+	harness_free(h);
+}
+
+/* Silent about the suite that it does not have. */
+static bool swallow_refusals(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet, size_t length)
+{
+	(void)length;
+	(void)fake;
+	return kind != FAKE_OPEN_SESSION || packet[17] == 0;
+}
+
+static void silence_counts_only_the_second_time(void **state)
+{
+	struct harness *h = with_suites(17, 3);
+
+	(void)state;
+	h->fake.filter = swallow_refusals;
+	harness_bmc(h);
+	assert_int_equal(opens_of_a_poll(h), 3);
+	assert_int_equal(opens_of_a_poll(h), 3);
+	assert_int_equal(opens_of_a_poll(h), 1);
+	forget_for_a_while(h);
+	assert_int_equal(opens_of_a_poll(h), 3);
+	harness_free(h);
+}
+
+/* Two lost packets do not cost the better suite. */
+static bool lose_two_opens(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet, size_t length)
+{
+	(void)length;
+	(void)packet;
+	return kind != FAKE_OPEN_SESSION || fake->received[FAKE_OPEN_SESSION] > 2;
+}
+
+/* A BMC that can do both: whatever was proposed. */
+static void follow_proposal(struct harness *h)
+{
+	h->fake.suite = fake_suite(h->bmc->suites[h->bmc->suite]);
+}
+
+static void lost_packets_do_not_cost_the_better_suite(void **state)
+{
+	struct harness *h = with_suites(17, 3);
+
+	(void)state;
+	h->fake.filter = lose_two_opens;
+	harness_bmc(h);
+	harness_submit(h, IPMI_GET_CHASSIS_STATUS, false);
+	while (h->replies == 0) {
+		follow_proposal(h);
+		uv_run(&h->loop, UV_RUN_ONCE);
+	}
+	assert_ok(&h->reply);
+	h->fake.suite = fake_suite(17);
+	assert_int_equal(opens_of_a_poll(h), 1);
+	assert_int_equal(harness_stats(h).cipher_suite, 17);
+	harness_free(h);
+}
+
+static void suite_0_only_when_configured(void **state)
+{
+	struct harness *h = with_suites(17, 3);
+
+	(void)state;
+	h->fake.suite = fake_suite(0);
+	harness_bmc(h);
+	assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_UNSUPPORTED);
+	assert_non_null(strstr(h->reply.text, "list another one in cipher-suites"));
+	ipmi_bmc_free(h->bmc);
+	h->suites[1] = 0;
+	harness_bmc(h);
+	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+	harness_free(h);
+}
+
+/* ---- slots ---- */
+
+static bool free_a_slot_later(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet, size_t length)
+{
+	(void)packet;
+	(void)length;
+	if (kind == FAKE_OPEN_SESSION && fake->received[FAKE_OPEN_SESSION] == 3)
+		fake->open_status = 0;
+	return true;
+}
+
+static void a_slot_that_becomes_free_in_time_is_taken(void **state)
+{
+	struct harness *h = harness_new();
+
+	(void)state;
+	h->fake.open_status = 0x01;
+	h->fake.filter = free_a_slot_later;
+	harness_bmc(h);
+	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+	assert_int_equal(h->fake.received[FAKE_OPEN_SESSION], 4);
+	assert_int_equal(harness_stats(h).retransmits, 0);
+	harness_free(h);
+}
+
+static void no_free_slot_is_told_when_time_is_short(void **state)
+{
+	struct harness *h = harness_new();
+
+	(void)state;
+	h->fake.open_status = 0x01;
+	harness_bmc(h);
+	assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_SESSIONS_EXHAUSTED);
+	assert_non_null(strstr(h->reply.text, "has no free session (code 0x01"));
+	assert_non_null(strstr(h->reply.text, "close other sessions to it, or wait"));
+	/* tried at 0, 40, 120 and 280 ms; the pause after that would be beyond the deadline of 600 ms */
+	assert_in_range(h->fake.received[FAKE_OPEN_SESSION], 2, 4); /* fewer on a machine that is slow */
+	h->fake.open_status = 0;
+	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)); /* the pause was that operation's own */
+	harness_free(h);
+}
+
+static void cancelled_in_the_pause(void **state)
+{
+	struct harness *h = harness_new();
+	struct ipmi_op *op;
+
+	(void)state;
+	h->fake.open_status = 0x01;
+	h->config.timeout_ms = 60000;
+	h->config.retransmit_ms = 10000;
+	harness_bmc(h);
+	op = harness_submit(h, IPMI_GET_CHASSIS_STATUS, false);
+	while (h->bmc->not_before_ms == 0)
+		uv_run(&h->loop, UV_RUN_ONCE);
+	h->fake.open_status = 0;
+	harness_submit(h, IPMI_GET_CHASSIS_STATUS, false);
+	ipmi_op_cancel(op);
+	harness_wait(h, 2);
+	assert_ok(&h->reply);
+	harness_free(h);
+}
+
+/* The BMC's answers of one kind get lost, and the operation is given up. */
+static bool swallow_kind(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet, size_t length)
+{
+	const enum fake_kind *victim = ((struct harness *)fake->data)->data;
+
+	(void)packet;
+	(void)length;
+	return kind != *victim;
+}
+
+static bool slot_is_taken(const struct fake_bmc *fake)
+{
+	return fake->managed_id != 0 && (fake->session || fake->received[FAKE_CLOSE_SESSION] == 0);
+}
+
+static void a_set_up_that_is_given_up_frees_its_slot(void **state)
+{
+	static const enum fake_kind kinds[] = {FAKE_RAKP_1, FAKE_RAKP_3, FAKE_SET_PRIVILEGE};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct harness *h = harness_new();
+		enum fake_kind kind = kinds[i];
+		struct ipmi_op *op;
+
+		h->data = &kind;
+		h->fake.filter = swallow_kind;
+		harness_bmc(h);
+		op = harness_submit(h, IPMI_GET_CHASSIS_STATUS, false);
+		while (h->fake.received[kind] == 0)
+			uv_run(&h->loop, UV_RUN_ONCE);
+		assert_true(slot_is_taken(&h->fake));
+		ipmi_op_cancel(op);
+		harness_settle(h);
+		assert_false(slot_is_taken(&h->fake));
+		harness_free(h);
+	}
+}
+
+static void the_end_of_the_engine_frees_the_slot_of_a_set_up(void **state)
+{
+	struct harness *h = harness_new();
+	enum fake_kind kind = FAKE_RAKP_1;
+
+	(void)state;
+	h->data = &kind;
+	h->fake.filter = swallow_kind;
+	harness_bmc(h);
+	harness_submit(h, IPMI_GET_CHASSIS_STATUS, false);
+	while (h->fake.received[kind] == 0)
+		uv_run(&h->loop, UV_RUN_ONCE);
+	ipmi_bmc_free(h->bmc);
+	harness_settle(h);
+	assert_false(slot_is_taken(&h->fake));
+	harness_free(h);
+}
+
+/* One session at a time: the lost one is closed before the next is set up, should the BMC still have it. */
+static void a_lost_session_is_closed(void **state)
+{
+	struct harness *h = harness_new();
+	enum fake_kind kind = FAKE_COMMAND;
+
+	(void)state;
+	harness_bmc(h);
+	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+	h->data = &kind;
+	h->fake.filter = swallow_kind;
+	harness_submit(h, IPMI_GET_CHASSIS_STATUS, false);
+	while (h->fake.received[FAKE_CLOSE_SESSION] == 0)
+		uv_run(&h->loop, UV_RUN_ONCE);
+	assert_int_equal(h->fake.received[FAKE_OPEN_SESSION], 1);
+	h->fake.filter = NULL;
+	harness_wait(h, 2);
+	assert_ok(&h->reply);
+	harness_free(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_refused_suite_is_left_alone_for_a_while),
+	    cmocka_unit_test(a_better_suite_is_taken_up_when_it_comes),
+	    cmocka_unit_test(silence_counts_only_the_second_time),
+	    cmocka_unit_test(lost_packets_do_not_cost_the_better_suite),
+	    cmocka_unit_test(suite_0_only_when_configured),
+	    cmocka_unit_test(a_slot_that_becomes_free_in_time_is_taken),
+	    cmocka_unit_test(no_free_slot_is_told_when_time_is_short),
+	    cmocka_unit_test(cancelled_in_the_pause),
+	    cmocka_unit_test(a_set_up_that_is_given_up_frees_its_slot),
+	    cmocka_unit_test(the_end_of_the_engine_frees_the_slot_of_a_set_up),
+	    cmocka_unit_test(a_lost_session_is_closed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
