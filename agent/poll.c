@@ -71,7 +71,10 @@ static bool begins(struct pm_clock *clock, bool asking)
 	return !asking;
 }
 
-/* Where the clock stood, but a new interval may be shorter; false when there is nothing to go on with. */
+/*
+ * Goes on where the clock stood, unless that is longer than an interval with its jitter: the interval may be a new one,
+ * and a BMC that was down may have been mended. False when there is nothing to go on with.
+ */
 static bool resume_clock(struct pm_clock *clock, uint64_t interval_ms)
 {
 	uint64_t now_ms = uv_now(clock->machine->agent->loop);
@@ -79,7 +82,7 @@ static bool resume_clock(struct pm_clock *clock, uint64_t interval_ms)
 
 	if (!clock->due_ms)
 		return false;
-	set_clock(clock, left_ms > interval_ms ? pm_jitter(interval_ms) : left_ms);
+	set_clock(clock, left_ms > interval_ms + interval_ms / 10 ? pm_jitter(interval_ms) : left_ms);
 	return true;
 }
 
