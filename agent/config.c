@@ -36,7 +36,7 @@ static void build_inventory(struct config_build *build)
 		config_build_groups(build);
 	config_build_consoles(build);
 	config_check_claims(build);
-	config_warn_unused_credentials(build);
+	config_warn_of_credentials(build);
 	if (build->inventory->machine_count == 0)
 		config_warning(build->report, build->root->file, 0,
 			       "there is no machine section: nothing to manage");

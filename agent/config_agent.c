@@ -17,6 +17,7 @@
 #define CIPHER_SUITE_MAX 17 /* IPMI 2.0, table 22-20, and errata 7 */
 #define YEAR_S           (365 * 86400)
 #define DAY_MS           86400000
+#define NAMES_LISTED     3 /* of many machines in a text */
 
 static const struct config_choice privileges[] = {{"user", PM_PRIVILEGE_USER},
 						  {"operator", PM_PRIVILEGE_OPERATOR},
@@ -218,10 +219,6 @@ static void add_cipher_suite(struct config_build *build, const struct config_nod
 			     LENGTH(credentials->cipher_suites));
 	else
 		credentials->cipher_suites[credentials->cipher_suite_count++] = (uint8_t)id;
-	if (*value->text == '0' && credentials->cipher_suite_count && has_cipher_suite(credentials, 0))
-		config_warning(
-		    build->report, node->file, value->line,
-		    "cipher suite 0 authenticates nobody: whoever reaches the BMC can switch the machine");
 }
 
 static void read_cipher_suites(struct config_build *build, const struct config_node *node,
@@ -229,6 +226,9 @@ static void read_cipher_suites(struct config_build *build, const struct config_n
 {
 	const struct config_key *key = config_key(node, "cipher-suites");
 
+	if (key->line && credentials->ipmi_version == PM_IPMI_1_5)
+		config_error(build->report, node->file, key->line,
+			     "IPMI 1.5 knows no cipher-suites; leave them out");
 	if (key->line == 0) {
 		credentials->cipher_suites[0] = 17;
 		credentials->cipher_suites[1] = 3;
@@ -350,12 +350,56 @@ void config_build_credentials(struct config_build *build)
 	index_credentials(build);
 }
 
-void config_warn_unused_credentials(struct config_build *build)
+/* "lab01, lab02, lab03 and 13 more": the machines with these credentials. Returns how many they are. */
+static size_t list_machines(const struct pm_inventory *inventory, const struct pm_credentials *credentials,
+			    char *text, size_t size)
+{
+	size_t count = 0, length = 0;
+
+	*text = '\0';
+	for (size_t i = 0; i < inventory->machine_count; i++) {
+		const struct pm_machine_config *machine = &inventory->machines[i];
+
+		if (!machine->bmc || machine->bmc->credentials != credentials)
+			continue;
+		if (count++ < NAMES_LISTED)
+			length += (size_t)snprintf(text + length, size - length, "%s%s",
+						   count > 1 ? ", " : "", machine->name);
+	}
+	if (count > NAMES_LISTED)
+		snprintf(text + length, size - length, " and %zu more", count - NAMES_LISTED);
+	return count;
+}
+
+static void warn_of_credentials(struct config_build *build, const struct config_node *node,
+				const struct pm_credentials *credentials)
+{
+	char names[NAMES_LISTED * 66 + 32];
+	size_t count = list_machines(build->inventory, credentials, names, sizeof(names));
+	const char *s = count == 1 ? "" : "s";
+
+	if (count > 0 && has_cipher_suite(credentials, 0))
+		config_warning(
+		    build->report, node->file, config_line(node, "cipher-suites"),
+		    "credentials \"%s\" allow cipher suite 0, which authenticates nobody: whoever reaches the "
+		    "BMC%s of %zu machine%s (%s) can switch the machine%s; leave 0 out of cipher-suites",
+		    credentials->name, s, count, s, names, s);
+	if (count > 0 && credentials->privilege < PM_PRIVILEGE_OPERATOR)
+		config_warning(
+		    build->report, node->file, config_line(node, "privilege"),
+		    "credentials \"%s\" have privilege = \"user\": %zu machine%s (%s) can only be watched by BMC; power "
+		    "control, identify, restore policy and boot device need privilege = \"operator\" and will be refused",
+		    credentials->name, count, s, names);
+}
+
+void config_warn_of_credentials(struct config_build *build)
 {
 	const struct config_node *node = config_child(build->root, "credentials");
 
 	for (size_t i = 0; i < build->inventory->credential_count; i++, node = config_sibling(node)) {
-		if (!build->credentials_used[i])
+		if (build->credentials_used[i])
+			warn_of_credentials(build, node, &build->inventory->credentials[i]);
+		else
 			config_warning(build->report, node->file, node->line,
 				       "credentials \"%s\" are not used by any machine", node->title);
 	}

@@ -48,7 +48,8 @@ void config_build_consoles(struct config_build *build);
 /* The credentials of that name, which from now on count as used; NULL when there are none. O(log n). */
 const struct pm_credentials *config_find_credentials(struct config_build *build, const char *name);
 
-void config_warn_unused_credentials(struct config_build *build);
+/* Those that are not used, authenticate nobody or permit too little; when all machines are built. */
+void config_warn_of_credentials(struct config_build *build);
 
 /* --- config_group.c --------------------------------------------------------------------------- */
 

@@ -63,13 +63,17 @@ static bool same_bmc(const struct pm_bmc_config *a, const struct pm_bmc_config *
 	       memcmp(x->cipher_suites, y->cipher_suites, x->cipher_suite_count) == 0;
 }
 
-static struct ipmi_bmc_config ipmi_config(const struct pm_bmc_config *config)
+static struct ipmi_bmc_config ipmi_config(const struct pm_machine_config *machine)
 {
+	const struct pm_bmc_config *config = machine->bmc;
 	const struct pm_credentials *credentials = config->credentials;
+	bool is_1_5 = credentials->ipmi_version == PM_IPMI_1_5;
 
-	return (struct ipmi_bmc_config){.host = config->address,
+	return (struct ipmi_bmc_config){.label = machine->name,
+					.host = config->address,
 					.port = config->port,
 					.username = credentials->username,
+					.version = is_1_5 ? IPMI_VERSION_1_5 : IPMI_VERSION_2_0,
 					.password = credentials->password.data,
 					.password_length = credentials->password.length,
 					.kg = credentials->kg.data,
@@ -81,28 +85,23 @@ static struct ipmi_bmc_config ipmi_config(const struct pm_bmc_config *config)
 					.workarounds = credentials->workarounds};
 }
 
-static int open_bmc(struct pm_agent *agent, const struct pm_bmc_config *config, struct ipmi_bmc **out)
+static int open_bmc(struct pm_agent *agent, const struct pm_machine_config *machine, struct ipmi_bmc **out)
 {
-	const struct ipmi_bmc_config ipmi = ipmi_config(config);
+	const struct ipmi_bmc_config ipmi = ipmi_config(machine);
 
 	return ipmi_bmc_new(agent->ipmi, &ipmi, out);
 }
 
 static int check_bmc(const struct pm_machine_config *machine, struct pm_error *err)
 {
-	const struct pm_credentials *credentials = machine->bmc->credentials;
-	const struct ipmi_bmc_config ipmi = ipmi_config(machine->bmc);
+	const struct ipmi_bmc_config ipmi = ipmi_config(machine);
 
-	if (credentials->ipmi_version == PM_IPMI_1_5)
-		return pm_fail(err, EINVAL,
-			       "%s:%d: machine %s: credentials \"%s\" want IPMI 1.5, which this version "
-			       "does not speak: ipmi-version = \"2.0\" is right",
-			       machine->file, machine->line, machine->name, credentials->name);
 	if (!ipmi_bmc_config_valid(&ipmi))
-		return pm_fail(err, EINVAL,
-			       "%s:%d: machine %s: credentials \"%s\" have a cipher suite or a workaround "
-			       "that this version does not support",
-			       machine->file, machine->line, machine->name, credentials->name);
+		return pm_fail(
+		    err, EINVAL,
+		    "%s:%d: machine %s: credentials \"%s\" have a version of IPMI, a cipher suite or a "
+		    "workaround that this version of pmstackd does not support",
+		    machine->file, machine->line, machine->name, machine->bmc->credentials->name);
 	return 0;
 }
 
@@ -199,7 +198,7 @@ static int prepare_bmc(struct pm_agent *agent, struct change *change, struct pm_
 
 	if (!config->bmc || (machine->bmc && same_bmc(machine->config->bmc, config->bmc)))
 		return 0;
-	error = open_bmc(agent, config->bmc, &change->ipmi);
+	error = open_bmc(agent, config, &change->ipmi);
 	return error ? pm_fail(err, -error, "machine %s: no memory for its BMC", config->name) : 0;
 }
 

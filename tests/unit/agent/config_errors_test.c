@@ -107,6 +107,8 @@ static const struct bad bad_credentials[] = {
     {"credentials c {\n ipmi-version = \"1.5\"\n password-file = \"twenty\"\n}", 3, "at most 16"},
     {"credentials c {\n kg-file = \"long\"\n}", 2, "at most 20 octets"},
     {"credentials c { ipmi-version = \"1.5\"\n kg-file = \"pw\"\n}", 2, "IPMI 1.5 knows no kg-file"},
+    {"credentials c { ipmi-version = \"1.5\"\n cipher-suites = { 3 }\n}", 2,
+     "IPMI 1.5 knows no cipher-suites"},
     {"credentials c {\n privilege = admin\n}", 2, "allowed are: user, operator, administrator"},
     {"credentials c {\n ipmi-version = 2\n}", 2, "llowed are: 2.0, 1.5"},
     {"credentials c {\n cipher-suites = { 3, 18 }\n}", 2, "cipher suite \"18\" is not known"},

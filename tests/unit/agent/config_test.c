@@ -270,7 +270,12 @@ static void test_warns(void **state)
 	     "t.conf:2: machine \"a\", nic \"e\": no mac here and none in ethers(5)"},
 	    {CREDENTIALS, "t.conf:1: credentials \"ops\" are not used"},
 	    {"credentials c { }", "t.conf:1: credentials \"c\" have no password-file"},
-	    {"credentials c {\n cipher-suites = { 3, 0 } }", "t.conf:2: cipher suite 0 authenticates nobody"},
+	    {"credentials ops {\n cipher-suites = { 3, 0 } }\nmachine a { " BMC " }",
+	     "t.conf:2: credentials \"ops\" allow cipher suite 0, which authenticates nobody: whoever reaches the BMC of "
+	     "1 machine (a)"},
+	    {"credentials ops {\n privilege = user }\n"
+	     "machine \"a[1-9]\" { bmc { address = \"10.0.0.[1-9]\" credentials = ops } }",
+	     "t.conf:2: credentials \"ops\" have privilege = \"user\": 9 machines (a1, a2, a3 and 6 more) can only be watched"},
 	    {"group g { }", "t.conf:1: group \"g\" has no members"},
 	    {"agent { ethers = broken }", "broken:1: ignored: not of the form"},
 	    {"machine \"a[1-1000]\" { }", "and 900 more warnings"},
