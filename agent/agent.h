@@ -169,6 +169,7 @@ struct pm_agent {
 	bool flush_pending;
 	bool store_failing; /* logged already */
 	struct pm_timer *expire_timer;
+	struct pm_event_log *event_log;
 
 	struct pm_notify_queue *notifications;
 	bool stopping;

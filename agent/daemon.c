@@ -4,6 +4,7 @@
 #include "agent/agent.h"
 #include "agent/config.h"
 #include "agent/event.h"
+#include "agent/event_log.h"
 #include "agent/fleet.h"
 #include "agent/job.h"
 #include "agent/log.h"
@@ -236,6 +237,7 @@ static void take_down(struct daemon *daemon)
 	pm_notify_free(agent);
 	pm_fleet_free(agent);
 	pm_polling_free(agent);
+	pm_event_log_free(agent);
 	pm_timer_free(agent->flush_timer);
 	pm_timer_free(agent->expire_timer);
 	pm_timer_free(daemon->reload_timer);
@@ -318,7 +320,8 @@ static int open_engines(struct daemon *daemon, struct pm_error *err)
 	if (!agent->flush_timer || !agent->expire_timer || !daemon->reload_timer ||
 	    ipmi_engine_new(&daemon->loop, &agent->ipmi) < 0 ||
 	    wol_engine_new(&daemon->loop, &agent->wol) < 0 ||
-	    pm_prober_new(&daemon->loop, &agent->prober) < 0 || pm_polling_new(agent) < 0)
+	    pm_prober_new(&daemon->loop, &agent->prober) < 0 || pm_polling_new(agent) < 0 ||
+	    pm_event_log_new(agent) < 0)
 		return pm_fail(err, ENOMEM, "the engines can not be started");
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/event.h"
 
+#include "agent/event_log.h"
 #include "agent/job.h"
 #include "agent/log.h"
 #include "agent/text.h"
@@ -16,13 +17,6 @@
 static struct pm_event *slot(struct pm_machine *machine, uint32_t index)
 {
 	return &machine->events[index % PM_EVENT_RING];
-}
-
-static int log_level(enum pm_severity severity)
-{
-	return severity == PM_SEVERITY_OK         ? LOG_INFO
-	       : severity == PM_SEVERITY_CRITICAL ? LOG_ERR
-						  : LOG_WARNING;
 }
 
 static struct pm_event *next_slot(struct pm_machine *machine, uint32_t index)
@@ -52,7 +46,7 @@ uint32_t pm_event_add(struct pm_machine *machine, enum pm_event_kind kind, enum 
 				   .kind = kind,
 				   .severity = severity,
 				   .text = strdup(text)};
-	pm_log(log_level(severity), "%s: %s", machine->config->name, text);
+	pm_event_log_write(machine, kind, severity, text);
 	pm_flush_machine(machine);
 	return event->index;
 }
