@@ -110,6 +110,10 @@ static const char *circumstance(const struct ipmi_bmc *bmc, char *text, size_t s
 							    : strerror(bmc->network_error));
 	else if (bad_packets > 0)
 		snprintf(text, size, ": %u packets from it were not valid and dropped", bad_packets);
+	else if (bmc->waiting && bmc->waiting->id == IPMI_EXCHANGE_ACTIVATE)
+		snprintf(text, size,
+			 ": many BMCs say nothing to a wrong password, look at that of user \"%s\"",
+			 bmc->username);
 	else
 		*text = '\0';
 	return text;
@@ -125,7 +129,7 @@ static void finish_unanswered(struct ipmi_bmc *bmc)
 	ipmi_request_name(&op->request, name, sizeof(name));
 	ipmi_seconds(op->timeout_ms, limit, sizeof(limit));
 	circumstance(bmc, why, sizeof(why));
-	if (bmc->waiting && bmc->waiting->framing != IPMI_FRAMING_LAN)
+	if (bmc->waiting && bmc->waiting->framing != IPMI_FRAMING_LAN && bmc->suite_count > 0)
 		snprintf(suite, sizeof(suite), ", cipher suite %u", bmc->suites[bmc->suite]);
 	if (bmc->state == IPMI_STATE_RESOLVING)
 		ipmi_bmc_finish(bmc, result, " has a name that did not resolve within %s", limit);
@@ -517,19 +521,32 @@ void ipmi_bmc_wake(struct ipmi_bmc *bmc)
 
 /* ---- public ---- */
 
-bool ipmi_bmc_config_valid(const struct ipmi_bmc_config *c)
+static const struct ipmi_protocol *protocol_of(const struct ipmi_bmc_config *c)
 {
-	if (!c->host || !*c->host || c->port == 0 || !c->username ||
-	    strlen(c->username) > IPMI_MAX_USER_NAME_LENGTH || c->password_length > IPMI_PASSWORD_MAX ||
-	    c->kg_length > IPMI_MAX_K_G_LENGTH || c->privilege < IPMI_PRIVILEGE_USER ||
-	    c->privilege > IPMI_PRIVILEGE_ADMINISTRATOR || c->cipher_suite_count == 0 ||
-	    c->cipher_suite_count > IPMI_CIPHER_SUITES_MAX || c->version != IPMI_VERSION_2_0 ||
-	    (c->workarounds & ~ipmi_protocol_2_0.workarounds) != 0)
+	return c->version == IPMI_VERSION_1_5 ? &ipmi_protocol_1_5 : &ipmi_protocol_2_0;
+}
+
+static bool suites_valid(const struct ipmi_bmc_config *c)
+{
+	if (c->cipher_suite_count == 0 || c->cipher_suite_count > IPMI_CIPHER_SUITES_MAX)
 		return false;
 	for (size_t i = 0; i < c->cipher_suite_count; i++)
 		if (!ipmi_cipher_suite_supported(c->cipher_suites[i]))
 			return false;
 	return true;
+}
+
+bool ipmi_bmc_config_valid(const struct ipmi_bmc_config *c)
+{
+	if (!c->host || !*c->host || c->port == 0 || !c->username ||
+	    strlen(c->username) > IPMI_MAX_USER_NAME_LENGTH || c->privilege < IPMI_PRIVILEGE_USER ||
+	    c->privilege > IPMI_PRIVILEGE_ADMINISTRATOR ||
+	    (c->workarounds & ~protocol_of(c)->workarounds) != 0)
+		return false;
+	if (c->version == IPMI_VERSION_1_5)
+		return c->password_length <= IPMI_1_5_MAX_PASSWORD_LENGTH && c->kg_length == 0;
+	return c->password_length <= IPMI_PASSWORD_MAX && c->kg_length <= IPMI_MAX_K_G_LENGTH &&
+	       suites_valid(c);
 }
 
 static void copy_config(struct ipmi_bmc *bmc, const struct ipmi_bmc_config *c)
@@ -542,10 +559,12 @@ static void copy_config(struct ipmi_bmc *bmc, const struct ipmi_bmc_config *c)
 	if (c->kg_length)
 		memcpy(bmc->kg, c->kg, c->kg_length);
 	bmc->kg_length = (unsigned)c->kg_length;
-	bmc->protocol = &ipmi_protocol_2_0;
+	bmc->protocol = protocol_of(c);
 	bmc->privilege = c->privilege;
-	memcpy(bmc->suites, c->cipher_suites, c->cipher_suite_count);
-	bmc->suite_count = c->cipher_suite_count;
+	if (c->version == IPMI_VERSION_2_0) {
+		memcpy(bmc->suites, c->cipher_suites, c->cipher_suite_count);
+		bmc->suite_count = c->cipher_suite_count;
+	}
 	bmc->timeout_ms = c->timeout_ms ? c->timeout_ms : IPMI_TIMEOUT_MS;
 	bmc->retransmit_ms = c->retransmit_ms ? c->retransmit_ms : IPMI_RETRANSMIT_MS;
 	bmc->workarounds = c->workarounds;

@@ -158,14 +158,29 @@ static struct ipmi_bmc *first_at(const struct ipmi_engine *engine, const union i
 
 /* ---- receiving ---- */
 
+/* IPMI 1.5: some BMCs answer with session ID 0, and the answer to Activate Session may have the new one already. */
+static bool awaits_lan(const struct ipmi_bmc *bmc, const struct ipmi_peek *peek)
+{
+	enum ipmi_framing framing = ipmi_framing(bmc, bmc->waiting);
+
+	if (peek->rq_seq != bmc->rq_seq)
+		return false;
+	if (framing == IPMI_FRAMING_LAN)
+		return peek->framing == IPMI_FRAMING_LAN;
+	return framing == IPMI_FRAMING_LAN_SESSION &&
+	       (peek->session_id == 0 || peek->session_id == bmc->session.managed_id ||
+		bmc->waiting->id == IPMI_EXCHANGE_ACTIVATE);
+}
+
 static bool awaits(const struct ipmi_bmc *bmc, const struct ipmi_peek *peek)
 {
-	if (!bmc->waiting || bmc->waiting->framing != peek->framing)
+	if (!bmc->waiting)
 		return false;
-	if (peek->framing == IPMI_FRAMING_LAN)
-		return peek->rq_seq == bmc->rq_seq;
-	return bmc->waiting->payload_response == peek->payload_type &&
-	       (!peek->has_console_id || peek->console_id == bmc->session.console_id);
+	if (peek->framing == IPMI_FRAMING_LAN || peek->framing == IPMI_FRAMING_LAN_SESSION)
+		return awaits_lan(bmc, peek);
+	return ipmi_framing(bmc, bmc->waiting) == peek->framing &&
+	       bmc->waiting->payload_response == peek->payload_type &&
+	       (!peek->has_session_id || peek->session_id == bmc->session.console_id);
 }
 
 void ipmi_engine_input(struct ipmi_engine *engine, const union ipmi_address *from, const uint8_t *packet,

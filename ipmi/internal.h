@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Shared by the files of the IPMI engine, not for its users: engine.c owns the sockets and finds the BMC that
- * a packet belongs to, bmc.c the queue and clock of one BMC, session.c its sessions and session20.c the set-up of one,
+ * a packet belongs to, bmc.c the queue and clock of one BMC, session.c its sessions, session20.c and session15.c the set-up of one,
  * command.c what can be asked, completion.c what refusals mean, packet.c the bytes, resolve.c the addresses,
  * text.c the words.
  */
@@ -34,9 +34,12 @@ enum {
 	IPMI_FREE_TIMEOUT_MS = 2000    /* wait for the answer to Close Session after ipmi_bmc_free() */
 };
 
-/* How a message is wrapped: IPMI 1.5 without session (13.6), RMCP+ set-up (13.17-13.23), inside an RMCP+
- * session. */
-enum ipmi_framing { IPMI_FRAMING_LAN, IPMI_FRAMING_SETUP, IPMI_FRAMING_SESSION };
+enum ipmi_framing {                           /* how a message is wrapped */
+		    IPMI_FRAMING_LAN,         /* IPMI 1.5 outside a session, IPMI 2.0, 13.6 */
+		    IPMI_FRAMING_LAN_SESSION, /* IPMI 1.5 with authentication */
+		    IPMI_FRAMING_SETUP,       /* RMCP+ outside a session, 13.17-13.23 */
+		    IPMI_FRAMING_SESSION      /* inside a session, as its version wants it */
+};
 
 enum ipmi_exchange_id {
 	IPMI_EXCHANGE_AUTH_CAPABILITIES,
@@ -46,12 +49,14 @@ enum ipmi_exchange_id {
 	IPMI_EXCHANGE_OPEN_SESSION = IPMI_EXCHANGE_2_0,
 	IPMI_EXCHANGE_RAKP_1,
 	IPMI_EXCHANGE_RAKP_3,
-	IPMI_EXCHANGE_1_5,                         /* the first of the set-up of an IPMI 1.5 session */
-	IPMI_EXCHANGE_COMMAND = IPMI_EXCHANGE_1_5, /* + enum ipmi_command */
+	IPMI_EXCHANGE_1_5, /* the first of the set-up of an IPMI 1.5 session */
+	IPMI_EXCHANGE_CHALLENGE = IPMI_EXCHANGE_1_5,
+	IPMI_EXCHANGE_ACTIVATE,
+	IPMI_EXCHANGE_COMMAND, /* + enum ipmi_command */
 	IPMI_EXCHANGE_COUNT = IPMI_EXCHANGE_COMMAND + IPMI_COMMAND_COUNT
 };
 
-/* One kind of request and its answer. The tables are in session.c, session20.c and command.c. */
+/* One kind of request and its answer. The tables are in session.c, session20.c, session15.c and command.c. */
 struct ipmi_exchange {
 	enum ipmi_exchange_id id;
 	const char *name; /* as the specification calls it */
@@ -88,8 +93,10 @@ struct ipmi_exchange {
 
 /* What differs between the versions of IPMI in the set-up of a session. */
 struct ipmi_protocol {
-	uint8_t capabilities_type; /* of data that Get Channel Authentication Capabilities asks for */
-	unsigned workarounds;      /* FreeIPMI's flags that are understood */
+	enum ipmi_framing framing;  /* inside a session */
+	uint8_t capabilities_type;  /* of data that Get Channel Authentication Capabilities asks for */
+	unsigned workarounds;       /* FreeIPMI's flags that are understood */
+	unsigned no_checksum_check; /* one of them */
 	/* Chooses what to begin with: the cipher suite. */
 	void (*choose)(struct ipmi_bmc *bmc);
 	/* Makes a new session of the BMC. Returns -1 when there are no random numbers. */
@@ -108,9 +115,11 @@ struct ipmi_protocol {
 /* What both sides agreed on. Wiped when the session ends. */
 struct ipmi_session {
 	uint8_t authentication, integrity, confidentiality; /* algorithms, IPMI 2.0, tables 13-17 to 13-19 */
-	uint32_t console_id, managed_id;
-	uint32_t sequence;          /* last one sent */
-	uint32_t highest, received; /* receive window, IPMI 2.0, 6.12.13 */
+	uint32_t console_id, managed_id; /* IPMI 1.5 has one for both, managed_id; first a temporary one */
+	uint32_t sequence;               /* last one sent */
+	uint32_t highest, received;      /* receive window, IPMI 2.0, 6.12.13 */
+	uint32_t initial_outbound;       /* IPMI 1.5: sequence number that the BMC is asked to begin with */
+	uint8_t challenge[16];           /* IPMI 1.5 */
 	uint8_t console_random[16], managed_random[16], guid[16];
 	uint8_t sik[IPMI_KEY_MAX], k1[IPMI_KEY_MAX], k2[IPMI_KEY_MAX];
 	unsigned sik_length, k1_length, k2_length;
@@ -255,6 +264,10 @@ extern const struct ipmi_exchange ipmi_exchanges_2_0[IPMI_EXCHANGE_1_5 - IPMI_EX
 extern const struct ipmi_protocol ipmi_protocol_2_0;
 bool ipmi_cipher_suite_supported(uint8_t id);
 
+/* ---- session15.c ---- */
+extern const struct ipmi_exchange ipmi_exchanges_1_5[IPMI_EXCHANGE_COMMAND - IPMI_EXCHANGE_1_5];
+extern const struct ipmi_protocol ipmi_protocol_1_5;
+
 /* ---- session.c ---- */
 extern const struct ipmi_exchange ipmi_session_exchanges[IPMI_EXCHANGE_2_0];
 const char *ipmi_privilege_name(enum ipmi_privilege privilege);
@@ -322,14 +335,15 @@ enum ipmi_verdict { IPMI_PACKET_INVALID, IPMI_PACKET_VALID, IPMI_PACKET_MALFORME
 
 /* The few fields by which a packet is matched to a BMC, before anything in it is believed. */
 struct ipmi_peek {
-	enum ipmi_framing framing;
-	uint8_t payload_type;
-	uint8_t rq_seq;      /* only with IPMI_FRAMING_LAN */
-	bool has_console_id; /* not with IPMI_FRAMING_LAN; some BMCs leave it out when they refuse Open
-				Session */
-	uint32_t console_id;
+	enum ipmi_framing framing; /* IPMI_FRAMING_SESSION: RMCP+ */
+	uint8_t payload_type;      /* only RMCP+ */
+	uint8_t rq_seq;            /* only IPMI 1.5 */
+	bool has_session_id; /* not in all answers to Open Session: some BMCs leave it out when they refuse */
+	uint32_t session_id; /* of the console with RMCP+ */
 };
 
+/* How an exchange with this BMC is wrapped. */
+enum ipmi_framing ipmi_framing(const struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange);
 const struct ipmi_exchange *ipmi_exchange(enum ipmi_exchange_id id);
 int ipmi_scratch_new(struct ipmi_scratch *scratch);
 void ipmi_scratch_free(struct ipmi_scratch *scratch);

@@ -15,6 +15,7 @@ enum {
 	RMCP_CLASS_IPMI = 0x07,
 	AUTHENTICATION_TYPE_RMCPPLUS = 0x06,
 	OFFSET_AUTHENTICATION_TYPE = 4,
+	OFFSET_LAN_SESSION_ID = 9, /* IPMI 1.5, table 13-8 */
 	OFFSET_PAYLOAD_TYPE = 5,
 	OFFSET_SESSION_ID = 6,
 	OFFSET_PAYLOAD_LENGTH = 14,
@@ -25,16 +26,24 @@ enum {
 	SETUP_CONSOLE_ID = 4, /* offset of the console's session ID in every set-up answer, 13.18-13.23 */
 	MESSAGE_HEADER_LENGTH = 6, /* table 13-8, IPMI message; cmd is its last octet */
 	MESSAGE_RQ_SEQ = 4,
-	LAN_MESSAGE = 14 /* offset of the IPMI message in an IPMI 1.5 packet without authentication */
+	LAN_MESSAGE = 14,    /* offset of the IPMI message in an IPMI 1.5 packet without authentication */
+	LAN_CODE_LENGTH = 16 /* of the authentication code before it, if there is one */
 };
 
 const struct ipmi_exchange *ipmi_exchange(enum ipmi_exchange_id id)
 {
 	if (id >= IPMI_EXCHANGE_COMMAND)
 		return &ipmi_command_exchanges[id - IPMI_EXCHANGE_COMMAND];
+	if (id >= IPMI_EXCHANGE_1_5)
+		return &ipmi_exchanges_1_5[id - IPMI_EXCHANGE_1_5];
 	if (id >= IPMI_EXCHANGE_2_0)
 		return &ipmi_exchanges_2_0[id - IPMI_EXCHANGE_2_0];
 	return &ipmi_session_exchanges[id];
+}
+
+enum ipmi_framing ipmi_framing(const struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange)
+{
+	return exchange->framing == IPMI_FRAMING_SESSION ? bmc->protocol->framing : exchange->framing;
 }
 
 static bool scratch_complete(const struct ipmi_scratch *s)
@@ -105,6 +114,30 @@ static int build_lan(const struct ipmi_scratch *s, fiid_obj_t request, uint8_t *
 				     (unsigned)size, IPMI_INTERFACE_FLAGS_DEFAULT);
 }
 
+/* 6.12.8 and 6.12.9: 0 is for packets outside a session. */
+static uint32_t next_sequence(struct ipmi_session *session)
+{
+	if (++session->sequence == 0)
+		session->sequence = 1;
+	return session->sequence;
+}
+
+/* Activate Session is the first authenticated message, and the last one without sequence number. */
+static int build_lan_session(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange, fiid_obj_t request,
+			     uint8_t *packet, size_t size)
+{
+	const struct ipmi_scratch *s = ipmi_engine_scratch(bmc->engine);
+	struct ipmi_session *session = &bmc->session;
+	uint32_t sequence = exchange->id == IPMI_EXCHANGE_ACTIVATE ? 0 : next_sequence(session);
+
+	if (fill_lan_session_hdr(IPMI_AUTHENTICATION_TYPE_MD5, sequence, session->managed_id,
+				 s->lan_session) < 0)
+		return -1;
+	return assemble_ipmi_lan_pkt(s->rmcp, s->lan_session, s->message_request, request, bmc->password,
+				     bmc->password_length, packet, (unsigned)size,
+				     IPMI_INTERFACE_FLAGS_DEFAULT);
+}
+
 static int build_setup(const struct ipmi_scratch *s, const struct ipmi_exchange *exchange, fiid_obj_t request,
 		       uint8_t *packet, size_t size)
 {
@@ -123,11 +156,9 @@ static int build_session(struct ipmi_bmc *bmc, const struct ipmi_exchange *excha
 	const struct ipmi_scratch *s = ipmi_engine_scratch(bmc->engine);
 	struct ipmi_session *session = &bmc->session;
 
-	if (++session->sequence == 0) /* IPMI 2.0, 6.12.8: 0 is for packets outside a session */
-		session->sequence = 1;
 	if (fill_rmcpplus_session_hdr(exchange->payload_request, session->integrity != 0,
 				      session->confidentiality != 0, 0, 0, session->managed_id,
-				      session->sequence, s->session) < 0 ||
+				      next_sequence(session), s->session) < 0 ||
 	    fill_rmcpplus_session_trlr(s->trailer) < 0)
 		return -1;
 	return assemble_ipmi_rmcpplus_pkt(
@@ -149,9 +180,11 @@ int ipmi_packet_build(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange
 			     s->message_request) < 0 ||
 	    exchange->fill(bmc, request) < 0)
 		return -1;
-	switch (exchange->framing) {
+	switch (ipmi_framing(bmc, exchange)) {
 	case IPMI_FRAMING_LAN:
 		return build_lan(s, request, packet, size);
+	case IPMI_FRAMING_LAN_SESSION:
+		return build_lan_session(bmc, exchange, request, packet, size);
 	case IPMI_FRAMING_SETUP:
 		return build_setup(s, exchange, request, packet, size);
 	default:
@@ -164,10 +197,10 @@ int ipmi_packet_build(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange
 static bool peek_setup(const uint8_t *payload, size_t length, struct ipmi_peek *peek)
 {
 	peek->framing = IPMI_FRAMING_SETUP;
-	peek->has_console_id = length >= SETUP_CONSOLE_ID + 4;
-	if (peek->has_console_id)
-		peek->console_id = get_le32(payload + SETUP_CONSOLE_ID);
-	return peek->has_console_id || peek->payload_type == IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_RESPONSE;
+	peek->has_session_id = length >= SETUP_CONSOLE_ID + 4;
+	if (peek->has_session_id)
+		peek->session_id = get_le32(payload + SETUP_CONSOLE_ID);
+	return peek->has_session_id || peek->payload_type == IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_RESPONSE;
 }
 
 static bool peek_rmcpplus(const uint8_t *packet, size_t length, struct ipmi_peek *peek)
@@ -182,12 +215,38 @@ static bool peek_rmcpplus(const uint8_t *packet, size_t length, struct ipmi_peek
 	peek->payload_type = packet[OFFSET_PAYLOAD_TYPE] & PAYLOAD_TYPE_MASK;
 	if (peek->payload_type == IPMI_PAYLOAD_TYPE_IPMI) {
 		peek->framing = IPMI_FRAMING_SESSION;
-		peek->has_console_id = true;
-		peek->console_id = get_le32(packet + OFFSET_SESSION_ID);
+		peek->has_session_id = true;
+		peek->session_id = get_le32(packet + OFFSET_SESSION_ID);
 		return true;
 	}
 	return packet[OFFSET_PAYLOAD_TYPE] == peek->payload_type && /* neither authenticated nor encrypted */
 	       peek_setup(packet + OFFSET_PAYLOAD, payload_length, peek);
+}
+
+/* Offset of the IPMI message, 0 when the packet has an authentication type that is never asked for. */
+static size_t lan_message_offset(const uint8_t *packet)
+{
+	switch (packet[OFFSET_AUTHENTICATION_TYPE]) {
+	case IPMI_AUTHENTICATION_TYPE_NONE:
+		return LAN_MESSAGE;
+	case IPMI_AUTHENTICATION_TYPE_MD5:
+		return LAN_MESSAGE + LAN_CODE_LENGTH;
+	default:
+		return 0;
+	}
+}
+
+static bool peek_lan(const uint8_t *packet, size_t length, struct ipmi_peek *peek)
+{
+	size_t offset = lan_message_offset(packet);
+
+	if (offset == 0 || length < offset + MESSAGE_HEADER_LENGTH)
+		return false;
+	peek->framing = offset == LAN_MESSAGE ? IPMI_FRAMING_LAN : IPMI_FRAMING_LAN_SESSION;
+	peek->rq_seq = packet[offset + MESSAGE_RQ_SEQ] >> 2;
+	peek->has_session_id = true;
+	peek->session_id = get_le32(packet + OFFSET_LAN_SESSION_ID);
+	return true;
 }
 
 bool ipmi_packet_peek(const uint8_t *packet, size_t length, struct ipmi_peek *peek)
@@ -198,11 +257,7 @@ bool ipmi_packet_peek(const uint8_t *packet, size_t length, struct ipmi_peek *pe
 		return false;
 	if (packet[OFFSET_AUTHENTICATION_TYPE] == AUTHENTICATION_TYPE_RMCPPLUS)
 		return peek_rmcpplus(packet, length, peek);
-	if (length < LAN_MESSAGE + MESSAGE_HEADER_LENGTH)
-		return false;
-	peek->framing = IPMI_FRAMING_LAN;
-	peek->rq_seq = packet[LAN_MESSAGE + MESSAGE_RQ_SEQ] >> 2;
-	return packet[OFFSET_AUTHENTICATION_TYPE] == IPMI_AUTHENTICATION_TYPE_NONE;
+	return peek_lan(packet, length, peek);
 }
 
 /* The message's two checksums (IPMI 2.0, table 13-8): each makes its part add up to zero. */
@@ -227,8 +282,7 @@ static enum ipmi_verdict check_message(struct ipmi_bmc *bmc, const uint8_t *mess
 	const struct ipmi_exchange *exchange = bmc->waiting;
 	const struct ipmi_scratch *s = ipmi_engine_scratch(bmc->engine);
 
-	if (!(bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NO_CHECKSUM_CHECK) &&
-	    !checksums_right(message, length))
+	if (!(bmc->workarounds & bmc->protocol->no_checksum_check) && !checksums_right(message, length))
 		return IPMI_PACKET_INVALID;
 	if (ipmi_lan_check_net_fn(s->message_response, exchange->net_fn + 1U) != 1 ||
 	    ipmi_lan_check_rq_seq(s->message_response, bmc->rq_seq) != 1 ||
@@ -239,17 +293,86 @@ static enum ipmi_verdict check_message(struct ipmi_bmc *bmc, const uint8_t *mess
 	return IPMI_PACKET_VALID;
 }
 
+/* FreeIPMI takes the rest of the packet for the message, which may be longer: Ethernet pads short ones (table 13-8). */
+static bool unassemble_lan(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length, fiid_obj_t response)
+{
+	const struct ipmi_scratch *s = ipmi_engine_scratch(bmc->engine);
+
+	return unassemble_ipmi_lan_pkt(packet, (unsigned)length, s->rmcp, s->lan_session, s->message_response,
+				       response, s->message_trailer, IPMI_INTERFACE_FLAGS_DEFAULT) == 1;
+}
+
 static enum ipmi_verdict check_lan(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length,
 				   fiid_obj_t response)
 {
-	const struct ipmi_scratch *s = ipmi_engine_scratch(bmc->engine);
 	size_t message_length = packet[LAN_MESSAGE - 1];
 
 	if (message_length > length - LAN_MESSAGE ||
-	    unassemble_ipmi_lan_pkt(packet, (unsigned)length, s->rmcp, s->lan_session, s->message_response,
-				    response, s->message_trailer, IPMI_INTERFACE_FLAGS_DEFAULT) != 1)
+	    !unassemble_lan(bmc, packet, LAN_MESSAGE + message_length, response))
 		return IPMI_PACKET_INVALID;
 	return check_message(bmc, packet + LAN_MESSAGE, message_length, response);
+}
+
+/* Type and code over the whole packet: nothing else of it is parsed before. */
+static bool lan_authentic(const struct ipmi_bmc *bmc, const uint8_t *packet, size_t length)
+{
+	if (bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_NO_AUTH_CODE_CHECK)
+		return true;
+	return ipmi_lan_check_packet_session_authentication_code(packet, (unsigned)length,
+								 IPMI_AUTHENTICATION_TYPE_MD5, bmc->password,
+								 bmc->password_length) == 1;
+}
+
+/*
+ * A refusal of Activate Session comes without authentication from some BMCs: it is believed, as the refusals of RMCP+ are
+ * that have none either. It can end a set-up, and nothing more.
+ */
+static bool is_refusal(const struct ipmi_bmc *bmc, const uint8_t *packet, size_t length)
+{
+	return bmc->waiting->id == IPMI_EXCHANGE_ACTIVATE &&
+	       packet[OFFSET_AUTHENTICATION_TYPE] == IPMI_AUTHENTICATION_TYPE_NONE &&
+	       length > LAN_MESSAGE + MESSAGE_HEADER_LENGTH &&
+	       packet[LAN_MESSAGE + MESSAGE_HEADER_LENGTH] != 0;
+}
+
+static bool lan_session_id_right(const struct ipmi_bmc *bmc, fiid_obj_t response)
+{
+	uint64_t id = ipmi_field(ipmi_engine_scratch(bmc->engine)->lan_session, "session_id");
+
+	if (id == 0)
+		return bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_ACCEPT_SESSION_ID_ZERO;
+	return id == bmc->session.managed_id ||
+	       (bmc->waiting->id == IPMI_EXCHANGE_ACTIVATE && id == ipmi_field(response, "session_id"));
+}
+
+/* The window of IPMI 2.0, 6.12.12. */
+static bool lan_sequence_right(struct ipmi_bmc *bmc)
+{
+	const struct ipmi_scratch *s = ipmi_engine_scratch(bmc->engine);
+	uint32_t sequence = (uint32_t)ipmi_field(s->lan_session, "session_sequence_number");
+
+	if (bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_BIG_ENDIAN_SEQUENCE_NUMBER)
+		sequence = __builtin_bswap32(sequence);
+	return ipmi_check_session_sequence_number_1_5(sequence, &bmc->session.highest, &bmc->session.received,
+						      0) == 1;
+}
+
+static enum ipmi_verdict check_lan_session(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length,
+					   fiid_obj_t response)
+{
+	size_t offset = lan_message_offset(packet), message_length = packet[offset - 1];
+	bool refusal;
+
+	if (message_length > length - offset)
+		return IPMI_PACKET_INVALID;
+	length = offset + message_length;
+	refusal = is_refusal(bmc, packet, length);
+	if ((!refusal && !lan_authentic(bmc, packet, length)) ||
+	    !unassemble_lan(bmc, packet, length, response))
+		return IPMI_PACKET_INVALID;
+	if (!refusal && (!lan_session_id_right(bmc, response) || !lan_sequence_right(bmc)))
+		return IPMI_PACKET_INVALID;
+	return check_message(bmc, packet + offset, message_length, response);
 }
 
 static enum ipmi_verdict check_setup(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length,
@@ -343,9 +466,11 @@ enum ipmi_verdict ipmi_packet_check(struct ipmi_bmc *bmc, const uint8_t *packet,
 				    fiid_obj_t *response)
 {
 	*response = ipmi_engine_scratch(bmc->engine)->response[bmc->waiting->id];
-	switch (bmc->waiting->framing) {
+	switch (ipmi_framing(bmc, bmc->waiting)) {
 	case IPMI_FRAMING_LAN:
 		return check_lan(bmc, packet, length, *response);
+	case IPMI_FRAMING_LAN_SESSION:
+		return check_lan_session(bmc, packet, length, *response);
 	case IPMI_FRAMING_SETUP:
 		return check_setup(bmc, packet, length, *response);
 	default:

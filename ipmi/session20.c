@@ -398,6 +398,7 @@ const struct ipmi_exchange ipmi_exchanges_2_0[IPMI_EXCHANGE_1_5 - IPMI_EXCHANGE_
 };
 
 const struct ipmi_protocol ipmi_protocol_2_0 = {
+    .framing = IPMI_FRAMING_SESSION,
     .capabilities_type = IPMI_GET_IPMI_V20_EXTENDED_DATA,
     .workarounds = IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_AUTHENTICATION_CAPABILITIES |
 		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_SUPERMICRO_2_0_SESSION |
@@ -405,6 +406,7 @@ const struct ipmi_protocol ipmi_protocol_2_0 = {
 		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_OPEN_SESSION_PRIVILEGE | /* always done */
 		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NON_EMPTY_INTEGRITY_CHECK_VALUE |
 		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NO_CHECKSUM_CHECK,
+    .no_checksum_check = IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NO_CHECKSUM_CHECK,
     .choose = choose_suite,
     .begin = new_session,
     .capable = take_capabilities,

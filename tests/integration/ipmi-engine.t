@@ -23,15 +23,18 @@ b1_host=$(bmc_address b1)
 
 # ---- the same answers as FreeIPMI's blocking client ----
 
-oracle() { timeout 60 "$PROGRAMS/ipmi_oracle" "$LAB_BMC_PASSWORD_FILE" "$@"; }
-steps=(status on status boot poh policy=1 diag)
-machine_power b1 off
-by_oracle=$(oracle "$b1_host" "${steps[@]}")
-machine_power b1 off
-wait_until 5 machine_is_off b1
-by_engine=$(client "$b1" "${steps[@]}" | without_time)
-is "$by_engine" "$by_oracle" "every field and completion code is what FreeIPMI's client reads"
-like "$by_oracle" 'status: ok power=0.*status: ok power=1' "the power state changed in between"
+oracle() { timeout 60 "$PROGRAMS/ipmi_oracle" "$1" "$LAB_BMC_PASSWORD_FILE" "${@:2}"; }
+steps=(status on status boot poh power policy=1 diag)
+for version in 2.0 1.5; do
+    machine_power b1 off
+    wait_until 5 machine_is_off b1
+    by_oracle=$(oracle $version "$b1_host" "${steps[@]}")
+    machine_power b1 off
+    wait_until 5 machine_is_off b1
+    by_engine=$(client -V $version "$b1" "${steps[@]}" | without_time)
+    is "$by_engine" "$by_oracle" "every field and completion code is what FreeIPMI's client reads by IPMI $version"
+    like "$by_oracle" 'status: ok power=0.*status: ok power=1' "the power state changed in between"
+done
 
 # ---- controls and their effect ----
 
@@ -64,6 +67,7 @@ is "$(value "$last" sessions)" 1 "one session for four polls"
 is "$(($(value "$last" requests) - $(value "$first" requests)))" 3 "a poll on a kept session is one request"
 is "$(value "$last" retransmits)" 0 "nothing was sent twice"
 
+: >"$LAB/out"
 client "$b1" status wait="$LAB/restarted" status stats >"$LAB/out" &
 client_pid=$!
 wait_until 5 grep -q ok "$LAB/out"
@@ -88,9 +92,47 @@ like "$(sed -n 2p "$LAB/out")" 'status: unreachable .*did not answer .*within 1.
     "a BMC that hangs, and answers nothing to a new session either, is unreachable"
 like "$(sed -n 3p "$LAB/out")" 'status: ok' "and answers again when it goes on"
 
-# ---- refusals ----
+# ---- IPMI 1.5 ----
+
+old() { client -V 1.5 "$@"; }
+out=$(old -n lab01 "$b1" status stats status status once:on status stats)
+is "$(grep -c ': ok' <<<"$out")" 5 "polls and a control by IPMI 1.5"
+first=$(grep stats <<<"$out" | sed -n 1p)
+last=$(grep stats <<<"$out" | sed -n 2p)
+like "$last" ' version=1.5 ' "and the BMC is known to speak it"
+is "$(value "$first" requests) $(value "$last" sessions)" "5 1" "by one session, which five requests set up and used"
+is "$(value "$last" retransmits) $(value "$last" bad)" "0 0" "nothing was sent twice, and no answer was dropped"
+is "$(($(value "$last" requests) - $(value "$first" requests)))" 6 \
+    "a poll is one request; the level is raised for the control and lowered after it"
+
+rm -f "$LAB"/{asked,restarted}
+old "$b1" status touch="$LAB/asked" wait="$LAB/restarted" status stats >"$LAB/out" &
+client_pid=$!
+wait_until 5 test -e "$LAB/asked"
+bmc_kill b1
+bmc_start b1
+touch "$LAB/restarted"
+wait "$client_pid"
+is "$(grep -c '^status: ok' "$LAB/out")" 2 "a BMC that was restarted is asked again without an error"
+is "$(value "$(grep stats "$LAB/out")" sessions)" 2 "by a second session"
 
 printf 'not-it' >"$LAB/etc/wrong"
+like "$(old -t 1500 -P "$LAB/etc/wrong" "$b1" status)" 'timeout .*did not answer Activate Session .*password.*of user "admin"' \
+    "ipmi_sim is silent about a wrong password, and the text says where to look"
+like "$(old -u nobody "$b1" status)" 'authentication failed .*0x81: it does not know the user' "unknown user"
+like "$(old -u '' "$b1" status)" 'authentication failed .*0x82: its user without a name is not enabled' "no user name"
+for level in 2 3 4; do
+    like "$(old -l $level "$b1" status)" '^status: ok' "privilege level $level"
+done
+like "$(old -l 2 -n lab01 "$b1" on)" 'authentication failed .*lab01: BMC .*set privilege = "operator"' \
+    "a control needs level operator"
+lab_bmc longest --password 0123456789abcdef
+printf 0123456789abcdef >"$LAB/etc/longest"
+longest=$(cat "$LAB/machine/longest/address")
+like "$(old -P "$LAB/etc/longest" "$longest" status)" '^status: ok' "a password of 16 octets"
+
+# ---- refusals ----
+
 out=$(client -P "$LAB/etc/wrong" "$b1" status)
 like "$out" 'authentication failed.*password wrong for user "admin"' "wrong password"
 ok "$(($(value "$out" ms) < 1000 ? 0 : 1))" "is known quickly ($(value "$out" ms) ms)"

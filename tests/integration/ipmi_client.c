@@ -3,9 +3,9 @@
  * Drives the IPMI engine from a test: runs the given steps against one BMC and prints one line for each.
  *
  * ipmi_client [-u USER] [-P PASSWORD-FILE] [-k KG-FILE] [-l PRIVILEGE] [-C SUITE[,SUITE]] [-t TIMEOUT-MS]
- *             [-r RETRANSMIT-MS] [-W WORKAROUNDS] HOST[:PORT] STEP...
+ *             [-r RETRANSMIT-MS] [-W WORKAROUNDS] [-V 1.5|2.0] [-n LABEL] HOST[:PORT] STEP...
  * Steps: status off on cycle reset diag soft identify=SECONDS|off|force policy=0..2 boot
- * boot=DEVICE[,persistent][,efi] poh once:STEP stats wait=FILE (until it exists) touch=FILE sleep=MS
+ * boot=DEVICE[,persistent][,efi] poh power once:STEP stats wait=FILE (until it exists) touch=FILE sleep=MS
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -63,6 +63,10 @@ static void on_done(const struct ipmi_reply *reply, void *data)
 		       reply->boot.efi);
 	if (reply->result == IPMI_OK && request.command == IPMI_GET_POH_COUNTER)
 		printf(" hours=%" PRIu32, reply->power_on_hours);
+	if (reply->result == IPMI_OK && request.command == IPMI_GET_POWER_READING)
+		printf(" watts=%u min=%u max=%u average=%u active=%d", reply->power.watts,
+		       reply->power.minimum_watts, reply->power.maximum_watts, reply->power.average_watts,
+		       reply->power.active);
 	printf(" ms=%" PRIu64 "%s%s\n", (uv_hrtime() - begun_ns) / 1000000, *reply->text ? " text=" : "",
 	       reply->text);
 	next_step();
@@ -137,6 +141,8 @@ static bool parse_request(const char *step)
 		request.command = IPMI_GET_BOOT_FLAGS;
 	else if (strcmp(step, "poh") == 0)
 		request.command = IPMI_GET_POH_COUNTER;
+	else if (strcmp(step, "power") == 0)
+		request.command = IPMI_GET_POWER_READING;
 	else
 		return parse_control(step) || parse_set(step);
 	return true;
@@ -224,7 +230,7 @@ int main(int argc, char **argv)
 	char *colon;
 	int option, status;
 
-	while ((option = getopt(argc, argv, "u:P:k:l:C:t:r:W:")) != -1) {
+	while ((option = getopt(argc, argv, "u:P:k:l:C:t:r:W:V:n:")) != -1) {
 		switch (option) {
 		case 'u':
 			config.username = optarg;
@@ -249,6 +255,12 @@ int main(int argc, char **argv)
 			break;
 		case 'W':
 			config.workarounds = (unsigned)strtoul(optarg, NULL, 0);
+			break;
+		case 'V':
+			config.version = strcmp(optarg, "1.5") == 0 ? IPMI_VERSION_1_5 : IPMI_VERSION_2_0;
+			break;
+		case 'n':
+			config.label = optarg;
 			break;
 		default:
 			return 2;

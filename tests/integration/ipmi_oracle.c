@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Asks a BMC by FreeIPMI's own blocking client and prints what ipmi_client would, so that the two can be
- * compared: ipmi_oracle PASSWORD-FILE HOST STEP... with the steps status, boot, poh, diag, on, policy
+ * compared: ipmi_oracle 1.5|2.0 PASSWORD-FILE HOST STEP... with the steps status, boot, poh, diag, on, policy, power
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,26 @@ static int ask_policy(fiid_obj_t r)
 	return ipmi_cmd_set_power_restore_policy(context, 1, r);
 }
 
+static int ask_power(fiid_obj_t r)
+{
+	return ipmi_cmd_dcmi_get_power_reading(context, IPMI_DCMI_POWER_READING_MODE_SYSTEM_POWER_STATISTICS,
+					       0, r);
+}
+
+static void print_power(fiid_obj_t r)
+{
+	printf(" watts=%u min=%u max=%u average=%u active=%u", field(r, "current_power"),
+	       field(r, "minimum_power_over_sampling_duration"),
+	       field(r, "maximum_power_over_sampling_duration"),
+	       field(r, "average_power_over_sampling_duration"),
+	       field(r, "power_reading_state.power_measurement"));
+}
+
+static void print_hours(fiid_obj_t r)
+{
+	printf(" hours=%u", field(r, "minutes_per_counter") * field(r, "counter_reading") / 60);
+}
+
 static void print_nothing(fiid_obj_t r)
 {
 	(void)r;
@@ -125,10 +146,11 @@ static const struct step *find_step(const char *name)
 	static const struct step steps[] = {
 	    {"status", tmpl_cmd_get_chassis_status_rs, ask_status, print_status},
 	    {"boot", tmpl_cmd_get_system_boot_options_boot_flags_rs, ask_boot, print_boot},
-	    {"poh", tmpl_cmd_get_power_on_hours_counter_rs, ask_poh, print_nothing},
+	    {"poh", tmpl_cmd_get_power_on_hours_counter_rs, ask_poh, print_hours},
 	    {"diag", tmpl_cmd_chassis_control_rs, ask_diag, print_nothing},
 	    {"on", tmpl_cmd_chassis_control_rs, ask_on, print_nothing},
 	    {"policy", tmpl_cmd_set_power_restore_policy_rs, ask_policy, print_nothing},
+	    {"power", tmpl_cmd_dcmi_get_power_reading_rs, ask_power, print_power},
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
@@ -138,23 +160,33 @@ static const struct step *find_step(const char *name)
 	exit(2);
 }
 
+static int open_session(bool version_1_5, const char *host, const char *password)
+{
+	context = ipmi_ctx_create();
+	if (!context)
+		return -1;
+	if (version_1_5)
+		return ipmi_ctx_open_outofband(context, host, "admin", password, IPMI_AUTHENTICATION_TYPE_MD5,
+					       IPMI_PRIVILEGE_LEVEL_OPERATOR, 5000, 1000, 0, 0);
+	return ipmi_ctx_open_outofband_2_0(context, host, "admin", password, NULL, 0,
+					   IPMI_PRIVILEGE_LEVEL_OPERATOR, 3, 5000, 1000,
+					   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_OPEN_SESSION_PRIVILEGE, 0);
+}
+
 int main(int argc, char **argv)
 {
 	char password[32] = "";
-	FILE *file = argc > 3 ? fopen(argv[1], "re") : NULL;
+	FILE *file = argc > 4 ? fopen(argv[2], "re") : NULL;
 
 	if (!file || !fgets(password, sizeof(password), file))
 		return 2;
 	fclose(file);
 	password[strcspn(password, "\n")] = '\0';
-	context = ipmi_ctx_create();
-	if (!context || ipmi_ctx_open_outofband_2_0(
-			    context, argv[2], "admin", password, NULL, 0, IPMI_PRIVILEGE_LEVEL_OPERATOR, 3,
-			    5000, 1000, IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_OPEN_SESSION_PRIVILEGE, 0) < 0) {
+	if (open_session(strcmp(argv[1], "1.5") == 0, argv[3], password) < 0) {
 		fprintf(stderr, "ipmi_oracle: %s\n", context ? ipmi_ctx_errormsg(context) : "no memory");
 		return 1;
 	}
-	for (int i = 3; i < argc; i++)
+	for (int i = 4; i < argc; i++)
 		run_step(find_step(argv[i]), argv[i]);
 	ipmi_ctx_close(context);
 	ipmi_ctx_destroy(context);
