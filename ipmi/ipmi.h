@@ -62,8 +62,13 @@ struct ipmi_bmc_config {
 	size_t cipher_suite_count;
 	unsigned timeout_ms;    /* default deadline of an operation, session set-up included; 0 = 5000 */
 	unsigned retransmit_ms; /* first retransmission; grows by half each time; 0 = 400 */
-	unsigned
-	    workarounds; /* FreeIPMI's IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_*, all but INTEL_2_0_SESSION */
+	/*
+	 * FreeIPMI's IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_*, or with IPMI 1.5 IPMI_WORKAROUND_FLAGS_OUTOFBAND_*. All are
+	 * taken. Nothing is left to do for OPEN_SESSION_PRIVILEGE, which is always done. Since every message is
+	 * authenticated in any case, FORCE_PERMSG_AUTHENTICATION and CHECK_UNEXPECTED_AUTHCODE only let a session go on
+	 * with a BMC that says it would not authenticate its own.
+	 */
+	unsigned workarounds;
 };
 
 enum ipmi_command {

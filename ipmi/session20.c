@@ -12,9 +12,29 @@ static const void *or_null(const void *data, unsigned length)
 	return length ? data : NULL;
 }
 
+static bool is_intel(const struct ipmi_bmc *bmc)
+{
+	return bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_INTEL_2_0_SESSION;
+}
+
 static unsigned username_length(const struct ipmi_bmc *bmc)
 {
 	return (unsigned)strlen(bmc->username);
+}
+
+/* Intel's BMCs want the name padded with zeros to 16 octets, in all but RAKP message 3. */
+static unsigned padded_username_length(const struct ipmi_bmc *bmc)
+{
+	return is_intel(bmc) ? IPMI_MAX_USER_NAME_LENGTH : username_length(bmc);
+}
+
+/* With MD5 they take only 16 octets of the password. */
+static unsigned password_length(const struct ipmi_bmc *bmc)
+{
+	if (is_intel(bmc) && bmc->session.authentication == IPMI_AUTHENTICATION_ALGORITHM_RAKP_HMAC_MD5 &&
+	    bmc->password_length > IPMI_1_5_MAX_PASSWORD_LENGTH)
+		return IPMI_1_5_MAX_PASSWORD_LENGTH;
+	return bmc->password_length;
 }
 
 bool ipmi_cipher_suite_supported(uint8_t id)
@@ -39,8 +59,8 @@ static int fill_rakp_1(const struct ipmi_bmc *bmc, fiid_obj_t request)
 
 	return fill_rmcpplus_rakp_message_1(
 	    bmc->tag, s->managed_id, s->console_random, sizeof(s->console_random), (uint8_t)bmc->privilege,
-	    IPMI_NAME_ONLY_LOOKUP, or_null(bmc->username, username_length(bmc)), username_length(bmc),
-	    request);
+	    IPMI_NAME_ONLY_LOOKUP, or_null(bmc->username, padded_username_length(bmc)),
+	    padded_username_length(bmc), request);
 }
 
 static int fill_rakp_3(const struct ipmi_bmc *bmc, fiid_obj_t request)
@@ -53,10 +73,10 @@ static int fill_rakp_3(const struct ipmi_bmc *bmc, fiid_obj_t request)
 		return fill_rmcpplus_rakp_message_3(bmc->tag, s->give_up_status, s->managed_id, NULL, 0,
 						    request);
 	length = ipmi_calculate_rakp_3_key_exchange_authentication_code(
-	    s->authentication, or_null(bmc->password, bmc->password_length), bmc->password_length,
-	    s->managed_random, sizeof(s->managed_random), s->console_id, IPMI_NAME_ONLY_LOOKUP,
-	    (uint8_t)bmc->privilege, or_null(bmc->username, username_length(bmc)), username_length(bmc), code,
-	    sizeof(code));
+	    s->authentication, or_null(bmc->password, password_length(bmc)), password_length(bmc),
+	    s->managed_random, sizeof(s->managed_random), s->console_id,
+	    is_intel(bmc) ? IPMI_USER_NAME_PRIVILEGE_LOOKUP : IPMI_NAME_ONLY_LOOKUP, (uint8_t)bmc->privilege,
+	    or_null(bmc->username, username_length(bmc)), username_length(bmc), code, sizeof(code));
 	if (length >= 0)
 		length =
 		    fill_rmcpplus_rakp_message_3(bmc->tag, RMCPPLUS_STATUS_NO_ERRORS, s->managed_id,
@@ -278,11 +298,12 @@ static bool rakp_2_authentic(const struct ipmi_bmc *bmc, fiid_obj_t response)
 	const struct ipmi_session *s = &bmc->session;
 
 	return ipmi_rmcpplus_check_rakp_2_key_exchange_authentication_code(
-		   s->authentication, or_null(bmc->password, bmc->password_length), bmc->password_length,
+		   s->authentication, or_null(bmc->password, password_length(bmc)), password_length(bmc),
 		   s->console_id, s->managed_id, s->console_random, sizeof(s->console_random),
 		   s->managed_random, sizeof(s->managed_random), s->guid, sizeof(s->guid),
 		   IPMI_NAME_ONLY_LOOKUP, (uint8_t)bmc->privilege,
-		   or_null(bmc->username, username_length(bmc)), username_length(bmc), response) == 1;
+		   or_null(bmc->username, padded_username_length(bmc)), padded_username_length(bmc),
+		   response) == 1;
 }
 
 static int derive_keys(struct ipmi_bmc *bmc)
@@ -292,11 +313,11 @@ static int derive_keys(struct ipmi_bmc *bmc)
 
 	s->sik_length = s->k1_length = s->k2_length = IPMI_KEY_MAX;
 	return ipmi_calculate_rmcpplus_session_keys(
-	    s->authentication, s->integrity, s->confidentiality, or_null(bmc->password, bmc->password_length),
-	    bmc->password_length, or_null(bmc->kg, bmc->kg_length), bmc->kg_length, s->console_random,
+	    s->authentication, s->integrity, s->confidentiality, or_null(bmc->password, password_length(bmc)),
+	    password_length(bmc), or_null(bmc->kg, bmc->kg_length), bmc->kg_length, s->console_random,
 	    sizeof(s->console_random), s->managed_random, sizeof(s->managed_random), IPMI_NAME_ONLY_LOOKUP,
-	    (uint8_t)bmc->privilege, or_null(bmc->username, username_length(bmc)), username_length(bmc), &sik,
-	    &s->sik_length, &k1, &s->k1_length, &k2, &s->k2_length);
+	    (uint8_t)bmc->privilege, or_null(bmc->username, padded_username_length(bmc)),
+	    padded_username_length(bmc), &sik, &s->sik_length, &k1, &s->k1_length, &k2, &s->k2_length);
 }
 
 /* Some BMCs of Supermicro and Sun send one octet more than the code has (FreeIPMI's workarounds of those
@@ -348,6 +369,23 @@ static void accept_rakp_2(struct ipmi_bmc *bmc, fiid_obj_t response)
 	ipmi_bmc_send(bmc, IPMI_EXCHANGE_RAKP_3);
 }
 
+/* Intel's BMCs compute the check value with the hash of the integrity algorithm. */
+static uint8_t rakp_4_algorithm(const struct ipmi_bmc *bmc)
+{
+	if (!is_intel(bmc))
+		return bmc->session.authentication;
+	switch (bmc->session.integrity) {
+	case IPMI_INTEGRITY_ALGORITHM_NONE:
+		return IPMI_AUTHENTICATION_ALGORITHM_RAKP_NONE;
+	case IPMI_INTEGRITY_ALGORITHM_HMAC_SHA1_96:
+		return IPMI_AUTHENTICATION_ALGORITHM_RAKP_HMAC_SHA1;
+	case IPMI_INTEGRITY_ALGORITHM_HMAC_MD5_128:
+		return IPMI_AUTHENTICATION_ALGORITHM_RAKP_HMAC_MD5;
+	default: /* those BMCs have no SHA-256, and what they do with MD5-128 nobody knows */
+		return bmc->session.authentication;
+	}
+}
+
 static void accept_rakp_4(struct ipmi_bmc *bmc, fiid_obj_t response)
 {
 	struct ipmi_session *s = &bmc->session;
@@ -361,7 +399,7 @@ static void accept_rakp_4(struct ipmi_bmc *bmc, fiid_obj_t response)
 		return;
 	}
 	if (ipmi_rmcpplus_check_rakp_4_integrity_check_value(
-		s->authentication, or_null(s->sik, s->sik_length), s->sik_length, s->console_random,
+		rakp_4_algorithm(bmc), or_null(s->sik, s->sik_length), s->sik_length, s->console_random,
 		sizeof(s->console_random), s->managed_id, s->guid, sizeof(s->guid), response) != 1) {
 		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED,
 				": K_g wrong, or set here and not in the BMC or the reverse");
@@ -401,9 +439,10 @@ const struct ipmi_protocol ipmi_protocol_2_0 = {
     .framing = IPMI_FRAMING_SESSION,
     .capabilities_type = IPMI_GET_IPMI_V20_EXTENDED_DATA,
     .workarounds = IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_AUTHENTICATION_CAPABILITIES |
+		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_INTEL_2_0_SESSION |
 		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_SUPERMICRO_2_0_SESSION |
 		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_SUN_2_0_SESSION |
-		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_OPEN_SESSION_PRIVILEGE | /* always done */
+		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_OPEN_SESSION_PRIVILEGE |
 		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NON_EMPTY_INTEGRITY_CHECK_VALUE |
 		   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NO_CHECKSUM_CHECK,
     .no_checksum_check = IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NO_CHECKSUM_CHECK,

@@ -39,7 +39,14 @@ static void bad_configurations_are_refused(void **state)
 	h->config.cipher_suites = &unknown_suite;
 	assert_int_equal(ipmi_bmc_new(h->engine, &h->config, &h->bmc), -EINVAL);
 	h->config = good;
-	h->config.workarounds = IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_INTEL_2_0_SESSION;
+	h->config.workarounds = 0x80;
+	assert_int_equal(ipmi_bmc_new(h->engine, &h->config, &h->bmc), -EINVAL);
+	h->config = good;
+	h->config.version = IPMI_VERSION_1_5;
+	h->config.password_length = 17;
+	assert_int_equal(ipmi_bmc_new(h->engine, &h->config, &h->bmc), -EINVAL);
+	h->config.password_length = 16;
+	h->config.kg_length = 1;
 	assert_int_equal(ipmi_bmc_new(h->engine, &h->config, &h->bmc), -EINVAL);
 	harness_free(h);
 }
