@@ -45,6 +45,7 @@ PROG_SRC := $(wildcard tests/integration/*.c)
 LAB_SRC  := $(wildcard tests/lab/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+SIM_SRC  := $(wildcard tests/sim/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ARCHIVES := $(BUILD)/libagent.a $(BUILD)/libipmi.a $(BUILD)/libwol.a
@@ -90,7 +91,12 @@ $(BUILD)/pmstackd: $(call obj,agent/main.c) $(ARCHIVES)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/tests/unit/ipmi/%: $(BUILD)/obj/tests/unit/ipmi/%.o $(BUILD)/libipmi.a
+# The simulated BMC
+$(BUILD)/sim/libsim.a: $(call obj,$(SIM_SRC))
+	@mkdir -p $(@D)
+	$(archive)
+
+$(BUILD)/tests/unit/ipmi/%: $(BUILD)/obj/tests/unit/ipmi/%.o $(BUILD)/libipmi.a $(BUILD)/sim/libsim.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(IPMI_LIBS) -luv -lcmocka -lgcrypt
@@ -102,7 +108,7 @@ $(BUILD)/tests/unit/agent/%: $(BUILD)/obj/tests/unit/agent/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
-$(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(ARCHIVES)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(ARCHIVES) $(BUILD)/sim/libsim.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lgcrypt

@@ -29,13 +29,18 @@ static void on_usr1(uv_signal_t *signal, int number)
 	fflush(stdout);
 }
 
-static void on_command(struct fake_bmc *unused, uint8_t command, const uint8_t *data)
+static void on_effect(struct sim_bmc *unused, const struct sim_effect *effect)
 {
+	static const char *const controls[] = {
+	    "power-down", "power-up", "power-cycle", "hard-reset", "diagnostic-interrupt", "soft-shutdown"};
+
 	(void)unused;
-	if (command == 0x02)
-		printf("control %u\n", data[0] & 0x0fU);
-	else if (command == 0x08 && (data[0] & 0x7f) == 5)
-		printf("boot %02x %02x %02x %02x %02x\n", data[1], data[2], data[3], data[4], data[5]);
+	for (unsigned i = 0; i < sizeof(controls) / sizeof(controls[0]); i++)
+		if (strcmp(effect->what, "chassis-control") == 0 && strcmp(effect->detail, controls[i]) == 0)
+			printf("control %u\n", i);
+	if (strcmp(effect->what, "set-boot-options") == 0 && strncmp(effect->detail, "5:", 2) == 0)
+		printf("boot %.2s %.2s %.2s %.2s %.2s\n", effect->detail + 2, effect->detail + 4,
+		       effect->detail + 6, effect->detail + 8, effect->detail + 10);
 	fflush(stdout);
 }
 
@@ -57,8 +62,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	fake_start(&bmc, uv_default_loop(), (uint16_t)atoi(argv[1]));
-	bmc.suite = fake_suite((uint8_t)atoi(argv[2]));
-	bmc.done = on_command;
+	bmc.suite = fake_suite((unsigned)atoi(argv[2]));
+	bmc.profile.effect = on_effect;
 	for (int i = 3; i < argc; i++)
 		if (option(argv[i]) < 0)
 			return 2;
