@@ -45,7 +45,8 @@ PROG_SRC := $(wildcard tests/integration/*.c)
 LAB_SRC  := $(wildcard tests/lab/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
-SIM_SRC  := $(wildcard tests/sim/*.c)
+FARM_SRC := $(wildcard tests/sim/farm*.c)
+SIM_SRC  := $(filter-out $(FARM_SRC),$(wildcard tests/sim/*.c))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ARCHIVES := $(BUILD)/libagent.a $(BUILD)/libipmi.a $(BUILD)/libwol.a
@@ -53,6 +54,7 @@ UNIT_BIN := $(UNIT_SRC:tests/%.c=$(BUILD)/tests/%)
 PROG_BIN := $(PROG_SRC:tests/integration/%.c=$(BUILD)/tests/%)
 LAB_BIN  := $(LAB_SRC:tests/lab/%.c=$(BUILD)/lab/%)
 BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
+SIM_BIN  := $(BUILD)/sim/bmcfarm
 
 .PHONY: all help deps programs test check unit demo bench fuzz lint format install uninstall dist clean
 all: $(BUILD)/pmstackd
@@ -91,10 +93,13 @@ $(BUILD)/pmstackd: $(call obj,agent/main.c) $(ARCHIVES)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# The simulated BMC
+# The simulated BMC, and a farm of them in one process
 $(BUILD)/sim/libsim.a: $(call obj,$(SIM_SRC))
 	@mkdir -p $(@D)
 	$(archive)
+$(BUILD)/sim/bmcfarm: $(call obj,$(FARM_SRC)) $(BUILD)/sim/libsim.a
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -luv -lgcrypt
 
 $(BUILD)/tests/unit/ipmi/%: $(BUILD)/obj/tests/unit/ipmi/%.o $(BUILD)/libipmi.a $(BUILD)/sim/libsim.a
 	@mkdir -p $(@D)
@@ -145,12 +150,12 @@ deps:
 # --- tests ------------------------------------------------------------------------------------------------------------
 
 TEST_ENV = PM_BUILD=$(abspath $(BUILD)) PMSTACKD=$(abspath $(BUILD))/pmstackd PM_LAB_BIN=$(abspath $(BUILD))/lab \
-           PM_TEST_BIN=$(abspath $(BUILD))/tests CMOCKA_MESSAGE_OUTPUT=TAP
+           PM_TEST_BIN=$(abspath $(BUILD))/tests PM_FARM=$(abspath $(SIM_BIN)) CMOCKA_MESSAGE_OUTPUT=TAP
 TEST_JOBS ?= $(shell nproc)
 # fuzzing has sanitizers of its own: once is enough
 SCRIPTS := $(filter-out $(if $(SANITIZE),%/fuzz-smoke.t),$(wildcard tests/integration/*.t))
 
-programs: all $(UNIT_BIN) $(PROG_BIN) $(LAB_BIN)
+programs: all $(UNIT_BIN) $(PROG_BIN) $(LAB_BIN) $(SIM_BIN)
 
 # Everything, then everything again with sanitizers. The first thing on a fresh machine is to install what is missing.
 test: deps
@@ -174,7 +179,7 @@ demo: deps
 	@$(TEST_ENV) tests/lab/demo.sh
 
 bench: deps
-	+@$(MAKE) --no-print-directory all $(LAB_BIN) $(BENCH_BIN)
+	+@$(MAKE) --no-print-directory all $(LAB_BIN) $(BENCH_BIN) $(SIM_BIN)
 	@$(TEST_ENV) PM_BENCH_BIN=$(abspath $(BUILD))/bench tests/bench/run
 
 # --- fuzzing: libFuzzer needs clang ------------------------------------------------------------------------------------

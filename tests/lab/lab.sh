@@ -6,6 +6,7 @@
 #   lab_begin "$@"                    first thing a test does; see there
 #   lab_snmptrapd; lab_snmpd          snmp.sh     master agent, users, notifications
 #   lab_bmc web01                     bmc.sh      ipmi_sim in front of a process that is the machine
+#   lab_farm --count 100; farm …      farm.sh     thousands of simulated BMCs in one process, with faults to order
 #   lab_segment lan; lab_sleeper …    segment.sh  Ethernet segments and machines that wake on a magic packet
 #   lab_agent_conf <<END; lab_agent   agent.sh    pmstackd as an ordinary user with CAP_NET_RAW
 #
@@ -25,6 +26,8 @@ PATH=$PATH:/usr/sbin:/sbin
 . "$LAB_ROOT/tests/lab/snmp.sh"
 # shellcheck source=tests/lab/bmc.sh
 . "$LAB_ROOT/tests/lab/bmc.sh"
+# shellcheck source=tests/lab/farm.sh
+. "$LAB_ROOT/tests/lab/farm.sh"
 # shellcheck source=tests/lab/segment.sh
 . "$LAB_ROOT/tests/lab/segment.sh"
 # shellcheck source=tests/lab/agent.sh
