@@ -53,7 +53,7 @@ struct pm_clock {
 };
 
 /* What is asked of a BMC beside its chassis status. */
-enum pm_detail { PM_DETAIL_BOOT, PM_DETAIL_HOURS, PM_DETAIL_COUNT };
+enum pm_detail { PM_DETAIL_BOOT, PM_DETAIL_HOURS, PM_DETAIL_WATTS, PM_DETAIL_COUNT };
 
 struct pm_bmc {
 	struct ipmi_bmc *ipmi;
@@ -63,14 +63,18 @@ struct pm_bmc {
 	unsigned answers;    /* while down: in a row */
 	unsigned up_answers; /* so many of them make it up */
 	uint64_t up_loop_ms; /* when pmBmcUp was told; 0: never */
-	bool chassis_known, boot_known, hours_known;
+	bool chassis_known, boot_known, hours_known, watts_known;
 	struct ipmi_chassis_status chassis;
 	struct ipmi_boot_flags boot;
 	uint32_t power_on_hours;
+	unsigned watts;
+	uint64_t watts_loop_ms; /* when they were measured */
+	bool watts_refused;     /* and in which session */
+	uint32_t watts_session;
 	struct pm_clock clock;
 	struct ipmi_op *status_op, *detail_op;
-	enum pm_detail detail; /* the one that is being asked */
-	uint64_t detail_due_ms[PM_DETAIL_COUNT];
+	enum pm_detail detail;                     /* the one that is being asked */
+	uint64_t detail_asked_ms[PM_DETAIL_COUNT]; /* loop time, about; 0: never */
 	struct pm_sweep_entry detail_sweep;
 };
 
@@ -145,6 +149,7 @@ struct pm_agent {
 
 	struct pm_polling *polling;
 	struct pm_sweep *details; /* of BMCs */
+	bool measuring;           /* there was a power reading */
 
 	struct pm_machine **machines; /* ascending pmIndex */
 	size_t machine_count;

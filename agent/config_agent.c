@@ -153,6 +153,7 @@ static void read_agent(struct config_build *build, const struct config_node *nod
 	config_get_number(report, node, "index", 1, INT32_MAX, &agent->index);
 	config_get_ms(report, node, "poll-interval", 1000, DAY_MS, &agent->poll_interval_ms);
 	config_get_misses(report, node, &agent->misses);
+	config_get_power_interval(report, node, &agent->power_interval_ms);
 	config_get_bool(report, node, "resume", &agent->resume);
 	config_get_s(report, node, "history", 60, 10 * YEAR_S, &agent->history_s);
 	read_rows(build, node);
@@ -180,6 +181,7 @@ void config_build_agent(struct config_build *build)
 	*agent = (struct pm_agent_config){.index = 1,
 					  .poll_interval_ms = 30000,
 					  .misses = 3,
+					  .power_interval_ms = 60000,
 					  .rows_first = 1,
 					  .rows_last = INT32_MAX,
 					  .resume = true,

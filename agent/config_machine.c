@@ -128,10 +128,12 @@ static void build_bmc(const struct config_scope *scope)
 	bmc->timeout_ms = 5000;
 	bmc->poll_interval_ms = scope->build->inventory->agent.poll_interval_ms;
 	bmc->misses = scope->build->inventory->agent.misses;
+	bmc->power_interval_ms = scope->build->inventory->agent.power_interval_ms;
 	config_get_port(report, node, &bmc->port);
 	config_get_ms(report, node, "timeout", 100, 5 * MINUTE_MS, &bmc->timeout_ms);
 	config_get_ms(report, node, "poll-interval", 1000, DAY_MS, &bmc->poll_interval_ms);
 	config_get_misses(report, node, &bmc->misses);
+	config_get_power_interval(report, node, &bmc->power_interval_ms);
 	bmc->address = build_address(scope, node, "");
 	bmc->credentials = find_credentials(scope, node);
 	if (bmc->address)

@@ -16,8 +16,9 @@
 static const struct config_schema guest_schema;
 
 static cfg_opt_t agent_keys[] = {
-    ONE("name"),     ONE("index"), ONE("master"), ONE("state-directory"), ONE("poll-interval"), ONE("misses"),
-    LIST("witness"), LIST("rows"), ONE("resume"), ONE("history"),         ONE("ethers"),        CFG_END(),
+    ONE("name"),    ONE("index"),          ONE("master"),   ONE("state-directory"), ONE("poll-interval"),
+    ONE("misses"),  ONE("power-interval"), LIST("witness"), LIST("rows"),           ONE("resume"),
+    ONE("history"), ONE("ethers"),         CFG_END(),
 };
 
 static cfg_opt_t credentials_keys[] = {
@@ -40,8 +41,8 @@ static cfg_opt_t machine_keys[] = {
 };
 
 static cfg_opt_t bmc_keys[] = {
-    ONE("address"),       ONE("port"),   ONE("credentials"), ONE("timeout"),
-    ONE("poll-interval"), ONE("misses"), CFG_END(),
+    ONE("address"),       ONE("port"),   ONE("credentials"),    ONE("timeout"),
+    ONE("poll-interval"), ONE("misses"), ONE("power-interval"), CFG_END(),
 };
 
 static cfg_opt_t nic_keys[] = {

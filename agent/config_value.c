@@ -11,6 +11,7 @@
 
 #define CHOICES_MAX 24
 #define MISSES_MAX  100
+#define DAY_MS      86400000
 
 static const struct {
 	const char *name;
@@ -150,6 +151,16 @@ void config_get_ms(struct config_report *report, const struct config_node *node,
 		   unsigned min, unsigned max, unsigned *out)
 {
 	get_duration(report, node, name, 1, min, max, out);
+}
+
+void config_get_power_interval(struct config_report *report, const struct config_node *node, unsigned *out)
+{
+	const struct config_value *value = get_value(node, "power-interval");
+
+	if (value && (strcmp(value->text, "0") == 0 || strcmp(value->text, "0s") == 0))
+		*out = 0;
+	else
+		config_get_ms(report, node, "power-interval", 1000, DAY_MS, out);
 }
 
 void config_get_s(struct config_report *report, const struct config_node *node, const char *name,

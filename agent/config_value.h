@@ -24,6 +24,9 @@ bool config_parse_number(const char *text, uint64_t max, uint64_t *value);
 void config_get_number(struct config_report *report, const struct config_node *node, const char *name,
 		       uint32_t min, uint32_t max, uint32_t *out);
 
+/* power-interval: from 1s to 1d, or 0 for never. */
+void config_get_power_interval(struct config_report *report, const struct config_node *node, unsigned *out);
+
 /* misses = 1 to 100. */
 void config_get_misses(struct config_report *report, const struct config_node *node, unsigned *out);
 

@@ -4,39 +4,129 @@
 #include <errno.h>
 
 #define WINDOW      32     /* BMCs asked at once */
-#define INTERVAL_MS 600000 /* of what changes seldom */
+#define INTERVAL_MS 600000 /* of what changes seldom, and of asking again what was refused */
 
-static void take_boot(struct pm_bmc *bmc, const struct ipmi_reply *reply)
+static uint64_t now_ms(const struct pm_machine *machine)
 {
+	return uv_now(machine->agent->loop);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static void take_boot(struct pm_machine *machine, const struct ipmi_reply *reply)
+{
+	struct pm_bmc *bmc = machine->bmc;
+
 	bmc->boot_known = reply->result == IPMI_OK;
 	if (bmc->boot_known)
 		bmc->boot = reply->boot;
 }
 
-static void take_hours(struct pm_bmc *bmc, const struct ipmi_reply *reply)
+static void take_hours(struct pm_machine *machine, const struct ipmi_reply *reply)
 {
+	struct pm_bmc *bmc = machine->bmc;
+
 	bmc->hours_known = reply->result == IPMI_OK;
 	bmc->power_on_hours = bmc->hours_known ? reply->power_on_hours : 0;
 }
 
+static uint32_t sessions(const struct pm_bmc *bmc)
+{
+	struct ipmi_bmc_stats stats;
+
+	ipmi_bmc_stats(bmc->ipmi, &stats);
+	return stats.sessions;
+}
+
+/* Most BMCs do not measure: they say so with a completion code, and are left in peace. */
+static void take_watts(struct pm_machine *machine, const struct ipmi_reply *reply)
+{
+	struct pm_bmc *bmc = machine->bmc;
+	bool lost = reply->result == IPMI_TIMEOUT || reply->result == IPMI_UNREACHABLE;
+
+	if (lost) /* the last reading stays until it is too old */
+		return;
+	bmc->watts_refused = reply->result != IPMI_OK;
+	bmc->watts_session = sessions(bmc);
+	bmc->watts_known = reply->result == IPMI_OK && reply->power.active;
+	bmc->watts = bmc->watts_known ? reply->power.watts : 0;
+	bmc->watts_loop_ms = now_ms(machine);
+	machine->agent->measuring |= bmc->watts_known;
+}
+
+void pm_detail_switched(struct pm_machine *machine)
+{
+	struct pm_bmc *bmc = machine->bmc;
+
+	bmc->watts_known = false;
+	if (!bmc->watts_refused)
+		bmc->detail_asked_ms[PM_DETAIL_WATTS] = 0;
+}
+
+bool pm_detail_watts(const struct pm_machine *machine, unsigned *watts)
+{
+	const struct pm_bmc *bmc = machine->bmc;
+	const struct pm_bmc_config *config = machine->config->bmc;
+	uint64_t holds_ms;
+
+	if (!bmc || !bmc->watts_known || bmc->status != PM_BMC_OK || config->power_interval_ms == 0)
+		return false;
+	holds_ms = 2 * ((uint64_t)config->power_interval_ms + config->poll_interval_ms);
+	*watts = bmc->watts;
+	return now_ms(machine) - bmc->watts_loop_ms <= holds_ms;
+}
+
+/* --- questions -------------------------------------------------------------------------------- */
+
 static const struct {
 	enum ipmi_command command;
-	void (*take)(struct pm_bmc *bmc, const struct ipmi_reply *reply);
+	void (*take)(struct pm_machine *machine, const struct ipmi_reply *reply);
 } details[PM_DETAIL_COUNT] = {[PM_DETAIL_BOOT] = {IPMI_GET_BOOT_FLAGS, take_boot},
-			      [PM_DETAIL_HOURS] = {IPMI_GET_POH_COUNTER, take_hours}};
+			      [PM_DETAIL_HOURS] = {IPMI_GET_POH_COUNTER, take_hours},
+			      [PM_DETAIL_WATTS] = {IPMI_GET_POWER_READING, take_watts}};
 
-/* The first that is due, or PM_DETAIL_COUNT. */
-static enum pm_detail next_due(const struct pm_machine *machine)
+/* Polls come when they come: the one that is nearest to the interval's end is meant, not the one after it. */
+static uint64_t watts_interval_ms(const struct pm_machine *machine)
 {
-	uint64_t now_ms = uv_now(machine->agent->loop);
-	enum pm_detail detail = 0;
+	const struct pm_bmc_config *config = machine->config->bmc;
+	const struct pm_bmc *bmc = machine->bmc;
+	uint64_t early_ms = config->poll_interval_ms / 2;
 
-	while (detail < PM_DETAIL_COUNT && machine->bmc->detail_due_ms[detail] > now_ms)
+	if (config->power_interval_ms == 0)
+		return UINT64_MAX;
+	if (bmc->watts_refused)
+		return sessions(bmc) == bmc->watts_session ? INTERVAL_MS : 0;
+	return config->power_interval_ms > early_ms ? config->power_interval_ms - early_ms : 0;
+}
+
+static bool is_due(const struct pm_machine *machine, enum pm_detail detail)
+{
+	uint64_t asked_ms = machine->bmc->detail_asked_ms[detail];
+	uint64_t interval_ms = detail == PM_DETAIL_WATTS ? watts_interval_ms(machine) : INTERVAL_MS;
+
+	if (asked_ms == 0)
+		return interval_ms != UINT64_MAX;
+	return now_ms(machine) - asked_ms >= interval_ms;
+}
+
+/* The first from this one on that is due, or PM_DETAIL_COUNT. */
+static enum pm_detail next_due(const struct pm_machine *machine, enum pm_detail detail)
+{
+	while (detail < PM_DETAIL_COUNT && !is_due(machine, detail))
 		detail++;
 	return detail;
 }
 
-static void ask(struct pm_machine *machine);
+/* What changes seldom counts as asked at some moment before: those that were asked in one sweep part. */
+static void note_asked(struct pm_machine *machine, enum pm_detail detail)
+{
+	uint64_t *asked_ms = &machine->bmc->detail_asked_ms[detail];
+	uint64_t earlier_ms = pm_jitter(*asked_ms ? INTERVAL_MS / 5 : INTERVAL_MS);
+
+	*asked_ms = now_ms(machine) - (detail == PM_DETAIL_WATTS ? 0 : earlier_ms);
+}
+
+static void ask(struct pm_machine *machine, enum pm_detail first);
 
 static void on_detail(const struct ipmi_reply *reply, void *data)
 {
@@ -46,18 +136,17 @@ static void on_detail(const struct ipmi_reply *reply, void *data)
 	bmc->detail_op = NULL;
 	if (reply->result == IPMI_CANCELLED)
 		return;
-	details[bmc->detail].take(bmc, reply);
-	bmc->detail_due_ms[bmc->detail] =
-	    uv_now(machine->agent->loop) + INTERVAL_MS - INTERVAL_MS / 10 + pm_jitter(INTERVAL_MS / 5);
-	ask(machine);
+	note_asked(machine, bmc->detail);
+	details[bmc->detail].take(machine, reply);
+	ask(machine, bmc->detail + 1);
 }
 
 /* A job comes first, and a BMC that is away is asked when it is back. */
-static void ask(struct pm_machine *machine)
+static void ask(struct pm_machine *machine, enum pm_detail first)
 {
 	struct pm_bmc *bmc = machine->bmc;
 
-	bmc->detail = next_due(machine);
+	bmc->detail = next_due(machine, first);
 	if (bmc->detail < PM_DETAIL_COUNT && !machine->fast && bmc->misses == 0)
 		bmc->detail_op =
 		    ipmi_bmc_submit(bmc->ipmi, &(struct ipmi_request){.command = details[bmc->detail].command,
@@ -72,7 +161,7 @@ static void ask_entry(struct pm_sweep_entry *entry, void *data)
 	struct pm_bmc *bmc = (struct pm_bmc *)((char *)entry - offsetof(struct pm_bmc, detail_sweep));
 
 	(void)data;
-	ask(bmc->clock.machine);
+	ask(bmc->clock.machine, 0);
 }
 
 static const struct pm_sweep_methods methods = {.ask = ask_entry};
@@ -95,7 +184,7 @@ void pm_details_hold(struct pm_agent *agent, bool hold)
 
 void pm_detail_queue(struct pm_machine *machine)
 {
-	if (!machine->fast && next_due(machine) < PM_DETAIL_COUNT)
+	if (!machine->fast && next_due(machine, 0) < PM_DETAIL_COUNT)
 		pm_sweep_add(machine->agent->details, &machine->bmc->detail_sweep, false);
 }
 

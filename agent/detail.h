@@ -21,4 +21,10 @@ void pm_detail_queue(struct pm_machine *machine);
 /* Ends what is being asked; no callback comes afterwards. */
 void pm_detail_stop(struct pm_machine *machine);
 
+/* The power that it takes; false when that is not known, or was measured too long ago. */
+bool pm_detail_watts(const struct pm_machine *machine, unsigned *watts);
+
+/* The machine was switched: what was measured no longer holds. */
+void pm_detail_switched(struct pm_machine *machine);
+
 #endif

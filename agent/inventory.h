@@ -46,7 +46,8 @@ struct pm_bmc_config {
 	const struct pm_credentials *credentials;
 	unsigned timeout_ms; /* one operation, retransmissions included */
 	unsigned poll_interval_ms;
-	unsigned misses; /* polls unanswered in a row until what was known no longer holds */
+	unsigned misses;            /* polls unanswered in a row until what was known no longer holds */
+	unsigned power_interval_ms; /* between two power readings; 0: none */
 };
 
 struct pm_nic_config {
@@ -134,8 +135,9 @@ struct pm_agent_config {
 	char *master;   /* "unix:/path" or "tcp:host:port" (as net-snmp spells AgentX addresses) */
 	char *state_directory;
 	unsigned poll_interval_ms;
-	unsigned misses; /* of BMCs and probes that have no number of their own */
-	char **witness;  /* interface names */
+	unsigned misses;            /* of BMCs and probes that have no number of their own */
+	unsigned power_interval_ms; /* likewise of BMCs */
+	char **witness;             /* interface names */
 	size_t witness_count;
 	uint32_t rows_first, rows_last; /* block of pmIndex served here: 1..2147483647 unless configured */
 	bool resume;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/state.h"
 
+#include "agent/detail.h"
 #include "agent/event.h"
 #include "agent/job.h"
 #include "agent/log.h"
@@ -250,6 +251,8 @@ static void bmc_answered(struct pm_machine *machine, const struct ipmi_reply *re
 	struct pm_bmc *bmc = machine->bmc;
 
 	compare_chassis(machine, &reply->chassis);
+	if (bmc->chassis_known && bmc->chassis.power_on != reply->chassis.power_on)
+		pm_detail_switched(machine);
 	bmc->misses = 0;
 	bmc->status = PM_BMC_OK;
 	bmc->chassis = reply->chassis;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* pmMachineTable: the physical machines; Command and AdminState start jobs. */
+#include "agent/detail.h"
 #include "agent/event.h"
 #include "agent/mib/mib.h"
 #include "agent/notify.h"
@@ -121,6 +122,13 @@ static bool get_zero_vms(const struct pm_machine *machine, struct pm_value *valu
 	return machine->config->stack_count ? false : pm_value_unsigned(value, 0);
 }
 
+static bool get_watts(const struct pm_machine *machine, struct pm_value *value)
+{
+	unsigned watts;
+
+	return pm_detail_watts(machine, &watts) && pm_value_unsigned(value, watts);
+}
+
 static bool get_config(const struct pm_machine *machine, unsigned column, struct pm_value *value)
 {
 	static const oid no_row[] = {0, 0};
@@ -175,6 +183,8 @@ static bool get(const struct pm_row *row, unsigned column, struct pm_value *valu
 		return pm_value_integer(value, machine->job ? PM_RESULT_NONE : machine->last_result);
 	case LAST_RESULT_TEXT:
 		return pm_value_text(value, machine->job ? "" : machine->last_result_text);
+	case POWER_WATTS:
+		return get_watts(machine, value);
 	case OS_REACHABLE:
 		return pm_value_integer(value, machine->os_reachable);
 	case POWER_ON_COUNT:
@@ -186,10 +196,10 @@ static bool get(const struct pm_row *row, unsigned column, struct pm_value *valu
 	}
 }
 
-/* Nothing measures power yet. */
+/* Many rooms have no BMC that measures. */
 static bool any(unsigned column)
 {
-	return column != POWER_WATTS;
+	return column != POWER_WATTS || pm_mib_agent->measuring;
 }
 
 /* --- SET -------------------------------------------------------------------------------------- */

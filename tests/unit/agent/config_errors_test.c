@@ -76,6 +76,8 @@ static const struct bad bad_agent[] = {
     {"agent {\n poll-interval = 99999999999999999999d\n}", 2, "a duration from 1s to 1d is expected"},
     {"agent {\n poll-interval = 18446744073709551615ms\n}", 2, "a duration from 1s to 1d is expected"},
     {"agent {\n misses = 0\n}", 2, "misses = 0: a whole number from 1 to 100 is expected"},
+    {"agent {\n power-interval = 500ms\n}", 2, "a duration from 1s to 1d is expected"},
+    {"agent {\n power-interval = 60\n}", 2, "power-interval = 60 has no unit: write 60s"},
     {"agent {\n misses = 101\n}", 2, "a whole number from 1 to 100"},
     {"agent {\n history = 0s\n}", 2, "a duration from 1m to 3650d is expected"},
     {"agent {\n history = 61500ms\n}", 2, "whole seconds are expected"},

@@ -21,6 +21,7 @@ static void test_defaults(void **state)
 	assert_string_equal(agent->state_directory, "/var/lib/pmstack");
 	assert_int_equal(agent->poll_interval_ms, 30000);
 	assert_int_equal(agent->misses, 3);
+	assert_int_equal(agent->power_interval_ms, 60000);
 	assert_int_equal(agent->witness_count, 0);
 	assert_int_equal(agent->rows_first, 1);
 	assert_int_equal(agent->rows_last, 2147483647);
@@ -34,7 +35,7 @@ static void test_agent(void **state)
 	struct pm_inventory *inventory = load_good(
 	    "agent { name = 'rack a' index = 7 master = \"tcp6:[::1]:705\" state-directory = /tmp/x\n"
 	    "poll-interval = 1m witness = { eth0, br0 } witness += { \"eth1.5\" } rows = { 257, 10000 }\n"
-	    "resume = no history = 2h misses = 5 }");
+	    "resume = no history = 2h misses = 5 power-interval = 0 }");
 	const struct pm_agent_config *agent = &inventory->agent;
 
 	(void)state;
@@ -44,6 +45,7 @@ static void test_agent(void **state)
 	assert_string_equal(agent->state_directory, "/tmp/x");
 	assert_int_equal(agent->poll_interval_ms, 60000);
 	assert_int_equal(agent->misses, 5);
+	assert_int_equal(agent->power_interval_ms, 0);
 	assert_int_equal(agent->witness_count, 3);
 	assert_string_equal(agent->witness[2], "eth1.5");
 	assert_int_equal(agent->rows_first, 257);
@@ -104,6 +106,7 @@ static void check_lab_machine(const struct pm_inventory *inventory, size_t i)
 	assert_int_equal(machine->bmc->poll_interval_ms, 45000);
 	assert_int_equal(machine->bmc->misses, 7);
 	assert_int_equal(machine->probe->misses, 4);
+	assert_int_equal(machine->bmc->power_interval_ms, 300000);
 	assert_int_equal(machine->nic_count, 2);
 	assert_true(machine->nics[0].has_mac);
 	assert_int_equal(machine->nics[0].mac[5], i + 1);
@@ -122,13 +125,13 @@ static void test_ranges_expand_in_step(void **state)
 	write_text(
 	    "ethers",
 	    "# comment\n52:54:0:aa:0:1 lab01\n52:54:00:aa:00:02\tlab02 # second\n52:54:00:aa:00:03 lab03\n");
-	inventory =
-	    load_good("agent { ethers = ethers poll-interval = 45s misses = 4 }\n" CREDENTIALS
-		      "machine \"lab[01-03]\" { location = \"row 3, rack 7\"\n"
-		      "bmc { address = \"lab[01-03]-bmc\" credentials = ops timeout = 7s misses = 7 }\n"
-		      "nic eth0 { } nic eth1 { wol = udp address = \"192.168.3.255\" }\n"
-		      "probe { } host { ssh = \"pmstack@lab[01-03]\" }\n"
-		      "stack { uri = \"qemu+ssh://pmstack@lab[01-03]/system\" } }\n");
+	inventory = load_good(
+	    "agent { ethers = ethers poll-interval = 45s misses = 4 power-interval = 5m }\n" CREDENTIALS
+	    "machine \"lab[01-03]\" { location = \"row 3, rack 7\"\n"
+	    "bmc { address = \"lab[01-03]-bmc\" credentials = ops timeout = 7s misses = 7 }\n"
+	    "nic eth0 { } nic eth1 { wol = udp address = \"192.168.3.255\" }\n"
+	    "probe { } host { ssh = \"pmstack@lab[01-03]\" }\n"
+	    "stack { uri = \"qemu+ssh://pmstack@lab[01-03]/system\" } }\n");
 	assert_int_equal(inventory->machine_count, 3);
 	for (size_t i = 0; i < 3; i++)
 		check_lab_machine(inventory, i);
@@ -176,8 +179,9 @@ static void test_machine_keys(void **state)
 
 static void test_machine_defaults(void **state)
 {
-	struct pm_inventory *inventory =
-	    load_good("machine a { probe { } }\n" CREDENTIALS "machine b { " BMC " host { local = true } }");
+	struct pm_inventory *inventory = load_good(
+	    "machine a { probe { } }\n" CREDENTIALS
+	    "machine b { bmc { address = \"10.0.0.1\" credentials = ops power-interval = 0s } host { local = true } }");
 	const struct pm_machine_config *machine = inventory->machines;
 
 	(void)state;
@@ -197,6 +201,7 @@ static void test_machine_defaults(void **state)
 	assert_int_equal(machine[1].off_method_count, 3);
 	assert_true(machine[1].host->local);
 	assert_int_equal(machine[1].bmc->timeout_ms, 5000);
+	assert_int_equal(machine[1].bmc->power_interval_ms, 0);
 	pm_inventory_free(inventory);
 }
 

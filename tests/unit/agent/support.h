@@ -122,7 +122,8 @@ static inline void give_bmc_config(struct pm_machine_config *config, const struc
 					      .credentials = credentials,
 					      .timeout_ms = 1000,
 					      .poll_interval_ms = 30000,
-					      .misses = MISSES};
+					      .misses = MISSES,
+					      .power_interval_ms = 60000};
 	config->off_methods[0] = PM_OFF_BMC_SOFT;
 	config->off_methods[1] = PM_OFF_BMC;
 	config->off_method_count = 2;
