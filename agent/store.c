@@ -10,24 +10,37 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define LOCK_FILE      "pmstackd.lock"
+
+#define CREATE_SETTING                                                                                              \
+	"CREATE TABLE setting (machine INTEGER NOT NULL, nic INTEGER NOT NULL, group_name TEXT NOT NULL,"           \
+	" key TEXT NOT NULL, base TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (machine, nic, group_name, key))" \
+	" WITHOUT ROWID;"
 
 static const char schema[] =
     "CREATE TABLE machine (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
     "CREATE TABLE nic (machine INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL,"
-    " PRIMARY KEY (machine, id), UNIQUE (machine, name)) WITHOUT ROWID;"
-    "CREATE TABLE setting (machine INTEGER NOT NULL, nic INTEGER NOT NULL, key TEXT NOT NULL, base TEXT NOT NULL,"
-    " value TEXT NOT NULL, PRIMARY KEY (machine, nic, key)) WITHOUT ROWID;"
+    " PRIMARY KEY (machine, id), UNIQUE (machine, name)) WITHOUT ROWID;" CREATE_SETTING
     "CREATE TABLE state (machine INTEGER PRIMARY KEY, power_state INTEGER NOT NULL, source INTEGER NOT NULL,"
     " last_change_ms INTEGER NOT NULL, on_count INTEGER NOT NULL, off_count INTEGER NOT NULL);"
     "CREATE TABLE event (machine INTEGER NOT NULL, id INTEGER NOT NULL, time_ms INTEGER NOT NULL,"
     " kind INTEGER NOT NULL, severity INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (machine, id)) WITHOUT ROWID;"
     "CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT, machine INTEGER NOT NULL, nic INTEGER NOT NULL,"
     " action INTEGER NOT NULL, origin INTEGER NOT NULL, state INTEGER NOT NULL, result INTEGER NOT NULL,"
-    " start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, text TEXT NOT NULL);"
+    " start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, text TEXT NOT NULL,"
+    " not_before_ms INTEGER NOT NULL DEFAULT 0, stagger_ms INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX job_unfinished ON job (id) WHERE end_ms = 0;"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 2;";
+
+/* Version 1 knew neither groups nor jobs that begin later. */
+static const char upgrade_from_1[] =
+    "ALTER TABLE setting RENAME TO setting_1;" CREATE_SETTING
+    "INSERT INTO setting SELECT machine, nic, '', key, base, value FROM setting_1;"
+    "DROP TABLE setting_1;"
+    "ALTER TABLE job ADD COLUMN not_before_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN stagger_ms INTEGER NOT NULL DEFAULT 0;"
+    "PRAGMA user_version = 2;";
 
 enum statement {
 	MACHINE_GET,
@@ -60,10 +73,10 @@ static const char *const sql[STATEMENT_COUNT] = {
     [NIC_GET] = "SELECT id FROM nic WHERE machine = ?1 AND name = ?2",
     [NIC_TOP] = "SELECT coalesce(max(id), 0) FROM nic WHERE machine = ?1",
     [NIC_ADD] = "INSERT INTO nic (machine, id, name) VALUES (?1, ?2, ?3)",
-    [SETTING_PUT] =
-	"INSERT OR REPLACE INTO setting (machine, nic, key, base, value) VALUES (?1, ?2, ?3, ?4, ?5)",
-    [SETTING_DELETE] = "DELETE FROM setting WHERE machine = ?1 AND nic = ?2 AND key = ?3",
-    [SETTINGS_LOAD] = "SELECT machine, nic, key, base, value FROM setting",
+    [SETTING_PUT] = "INSERT OR REPLACE INTO setting (machine, nic, group_name, key, base, value)"
+		    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [SETTING_DELETE] = "DELETE FROM setting WHERE machine = ?1 AND nic = ?2 AND group_name = ?3 AND key = ?4",
+    [SETTINGS_LOAD] = "SELECT machine, nic, group_name, key, base, value FROM setting",
     [STATE_PUT] =
 	"INSERT OR REPLACE INTO state (machine, power_state, source, last_change_ms, on_count, off_count)"
 	" VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -76,13 +89,13 @@ static const char *const sql[STATEMENT_COUNT] = {
     [EVENTS_EXPIRE] = "DELETE FROM event WHERE time_ms < ?1 AND id <"
 		      " (SELECT max(id) FROM event AS newest WHERE newest.machine = event.machine)",
     [JOBS_EXPIRE] = "DELETE FROM job WHERE end_ms <> 0 AND end_ms < ?1",
-    [JOB_INSERT] = "INSERT INTO job (machine, nic, action, origin, state, result, start_ms, end_ms, text)"
-		   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [JOB_INSERT] = "INSERT INTO job (machine, nic, action, origin, state, result, start_ms, end_ms, text,"
+		   " not_before_ms, stagger_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [JOB_UPDATE] = "UPDATE job SET state = ?2, result = ?3, end_ms = ?4, text = ?5 WHERE id = ?1",
     [JOB_DELETE] = "DELETE FROM job WHERE id = ?1",
     [JOBS_UNFINISHED] =
-	"SELECT id, machine, nic, action, origin, state, result, start_ms, end_ms, text FROM job"
-	" WHERE end_ms = 0 ORDER BY id",
+	"SELECT id, machine, nic, action, origin, state, result, start_ms, end_ms, text, not_before_ms, stagger_ms"
+	" FROM job WHERE end_ms = 0 ORDER BY id",
 };
 
 struct pm_store {
@@ -175,7 +188,7 @@ static int prepare_schema(struct pm_store *store, const char *path, struct pm_er
 		return 0;
 	if (pm_store_begin(store, err) < 0)
 		return -EIO;
-	if (sqlite3_exec(store->db, schema, NULL, NULL, NULL) != SQLITE_OK) {
+	if (sqlite3_exec(store->db, version == 1 ? upgrade_from_1 : schema, NULL, NULL, NULL) != SQLITE_OK) {
 		fail_sqlite(store, err, path);
 		pm_store_rollback(store);
 		return -EIO;
@@ -384,19 +397,24 @@ int pm_store_nic_index(struct pm_store *store, uint32_t machine, const char *nam
 
 /* --- settings and states ---------------------------------------------------------------------- */
 
+static const char *group_of(const struct pm_setting *setting)
+{
+	return setting->group ? setting->group : "";
+}
+
 int pm_store_setting_put(struct pm_store *store, const struct pm_setting *setting, struct pm_error *err)
 {
 	return run(store,
-		   bind(store, SETTING_PUT, "iisss", (int64_t)setting->machine, (int64_t)setting->nic,
-			setting->key, setting->base, setting->value),
+		   bind(store, SETTING_PUT, "iissss", (int64_t)setting->machine, (int64_t)setting->nic,
+			group_of(setting), setting->key, setting->base, setting->value),
 		   err);
 }
 
 int pm_store_setting_delete(struct pm_store *store, const struct pm_setting *setting, struct pm_error *err)
 {
 	return run(store,
-		   bind(store, SETTING_DELETE, "iis", (int64_t)setting->machine, (int64_t)setting->nic,
-			setting->key),
+		   bind(store, SETTING_DELETE, "iiss", (int64_t)setting->machine, (int64_t)setting->nic,
+			group_of(setting), setting->key),
 		   err);
 }
 
@@ -409,9 +427,10 @@ int pm_store_settings_load(struct pm_store *store, void (*each)(const struct pm_
 	while ((step = sqlite3_step(s)) == SQLITE_ROW)
 		each(&(struct pm_setting){.machine = (uint32_t)sqlite3_column_int64(s, 0),
 					  .nic = (uint32_t)sqlite3_column_int64(s, 1),
-					  .key = text_of(s, 2),
-					  .base = text_of(s, 3),
-					  .value = text_of(s, 4)},
+					  .group = text_of(s, 2),
+					  .key = text_of(s, 3),
+					  .base = text_of(s, 4),
+					  .value = text_of(s, 5)},
 		     data);
 	return finish(store, s, step, err);
 }
@@ -487,11 +506,12 @@ int pm_store_expire(struct pm_store *store, int64_t before_ms, struct pm_error *
 
 int pm_store_job_insert(struct pm_store *store, struct pm_stored_job *job, struct pm_error *err)
 {
-	int error = run(store,
-			bind(store, JOB_INSERT, "iiiiiiiis", (int64_t)job->machine, (int64_t)job->nic,
-			     (int64_t)job->action, (int64_t)job->origin, (int64_t)job->state,
-			     (int64_t)job->result, job->start_ms, job->end_ms, job->text),
-			err);
+	int error =
+	    run(store,
+		bind(store, JOB_INSERT, "iiiiiiiisii", (int64_t)job->machine, (int64_t)job->nic,
+		     (int64_t)job->action, (int64_t)job->origin, (int64_t)job->state, (int64_t)job->result,
+		     job->start_ms, job->end_ms, job->text, job->not_before_ms, (int64_t)job->stagger_ms),
+		err);
 
 	if (!error)
 		job->id = sqlite3_last_insert_rowid(store->db);
@@ -528,7 +548,9 @@ int pm_store_jobs_unfinished(struct pm_store *store,
 					     .result = (unsigned)sqlite3_column_int(s, 6),
 					     .start_ms = sqlite3_column_int64(s, 7),
 					     .end_ms = sqlite3_column_int64(s, 8),
-					     .text = text_of(s, 9)},
+					     .text = text_of(s, 9),
+					     .not_before_ms = sqlite3_column_int64(s, 10),
+					     .stagger_ms = (uint32_t)sqlite3_column_int64(s, 11)},
 		     data);
 	return finish(store, s, step, err);
 }

@@ -47,10 +47,12 @@ int pm_store_nic_index(struct pm_store *store, uint32_t machine, const char *nam
 
 /*
  * Settings written by SNMP. base is what the configuration says for the same key at that time: when it changes, the
- * setting no longer holds. machine and nic are 0 for the agent's own.
+ * setting no longer holds. machine and nic are 0 for the agent's own and those of a group, which is told by its name;
+ * NULL or "" means no group.
  */
 struct pm_setting {
 	uint32_t machine, nic;
+	const char *group;
 	const char *key, *base, *value; /* valid during the call */
 };
 int pm_store_setting_put(struct pm_store *store, const struct pm_setting *setting, struct pm_error *err);
@@ -92,7 +94,10 @@ struct pm_stored_job {
 	unsigned action, origin; /* PmCommand; enum pm_origin */
 	unsigned state, result;  /* PmJobState; PmResult */
 	int64_t start_ms, end_ms;
-	const char *text; /* valid during the call */
+	const char *text;      /* valid during the call */
+	int64_t not_before_ms; /* it was to begin then at the earliest; 0: at once */
+	uint32_t
+	    stagger_ms; /* 0, or: the jobs with this and the same start_ms begin so far apart, in the order of ids */
 };
 /* Writes a new job durably and gives it its id. */
 int pm_store_job_insert(struct pm_store *store, struct pm_stored_job *job, struct pm_error *err);

@@ -152,6 +152,14 @@ static const char *settings(void)
 	return seen;
 }
 
+static void note_group(const struct pm_setting *setting, void *data)
+{
+	static char group[64];
+
+	snprintf(group, sizeof(group), "%s", setting->group);
+	((struct pm_setting *)data)->group = group;
+}
+
 static void test_settings(void **state)
 {
 	struct pm_setting inhibit = {.machine = 3, .key = "inhibit", .base = "0", .value = "1"};
@@ -169,6 +177,27 @@ static void test_settings(void **state)
 	assert_int_equal(pm_store_setting_delete(store, &inhibit, &err), 0);
 	assert_int_equal(pm_store_setting_delete(store, &inhibit, &err), 0); /* is gone already */
 	assert_string_equal(settings(), "3.2 port 9>7;");
+}
+
+/* Groups have names and no numbers: the same key of two groups, and of the agent, are three settings. */
+static void test_settings_of_groups(void **state)
+{
+	struct pm_setting rack = {.group = "rack-1", .key = "stagger", .base = "0", .value = "500"};
+	struct pm_setting all = {.group = "all", .key = "stagger", .base = "500", .value = "7"};
+	struct pm_setting agent = {.key = "stagger", .base = "1", .value = "2"};
+	struct pm_setting last = {0};
+
+	(void)state;
+	assert_int_equal(pm_store_setting_put(store, &rack, &err), 0);
+	assert_int_equal(pm_store_setting_put(store, &all, &err), 0);
+	assert_int_equal(pm_store_setting_put(store, &agent, &err), 0);
+	reopen();
+	assert_string_equal(settings(), "0.0 stagger 1>2;0.0 stagger 500>7;0.0 stagger 0>500;");
+	assert_int_equal(pm_store_setting_delete(store, &all, &err), 0);
+	assert_int_equal(pm_store_setting_delete(store, &agent, &err), 0);
+	assert_string_equal(settings(), "0.0 stagger 0>500;");
+	assert_int_equal(pm_store_settings_load(store, note_group, &last, &err), 0);
+	assert_string_equal(last.group, "rack-1");
 }
 
 static void note_state(const struct pm_stored_state *state, void *data)
@@ -255,11 +284,14 @@ static void test_expiry_keeps_the_newest_event(void **state)
 
 /* --- the job journal --------------------------------------------------------------------------------------------------- */
 
+static struct pm_stored_job last_job;
+
 static void note_job(const struct pm_stored_job *job, void *data)
 {
 	size_t length = strlen(seen);
 
 	(void)data;
+	last_job = *job;
 	snprintf(seen + length, sizeof(seen) - length, "%lld:%u.%u a%d o%d s%d;", (long long)job->id,
 		 job->machine, job->nic, job->action, job->origin, job->state);
 }
@@ -306,6 +338,24 @@ static void test_a_job_is_in_the_journal_until_it_ends(void **state)
 	assert_string_equal(unfinished(), "2:6.2 a3 o4 s2;");
 	assert_int_equal(pm_store_job_delete(store, second.id, &err), 0);
 	assert_string_equal(unfinished(), "");
+}
+
+static void test_a_job_that_begins_later(void **state)
+{
+	struct pm_stored_job job = {
+	    .machine = 1, .start_ms = 100, .text = "", .not_before_ms = 1700000000123, .stagger_ms = 3600000};
+
+	(void)state;
+	insert_job(1);
+	assert_string_equal(unfinished(), "1:1.2 a3 o4 s2;");
+	assert_int_equal(last_job.not_before_ms, 0);
+	assert_int_equal(last_job.stagger_ms, 0);
+	assert_int_equal(pm_store_job_insert(store, &job, &err), 0);
+	reopen();
+	unfinished();
+	assert_int_equal(last_job.id, 2);
+	assert_int_equal(last_job.not_before_ms, 1700000000123);
+	assert_int_equal(last_job.stagger_ms, 3600000);
 }
 
 static void test_job_ids_are_unique_for_ever(void **state)
@@ -432,15 +482,79 @@ static void test_damaged_file(void **state)
 	assert_int_equal(file_size(PM_STORE_FILE), size); /* left as it is, to be repaired */
 }
 
-static void test_newer_version(void **state)
+static void run_sql(const char *sql)
 {
 	sqlite3 *db;
 
+	assert_int_equal(sqlite3_open(in_directory(PM_STORE_FILE), &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s", sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+/* As it was before groups were served. */
+static const char version_1[] =
+    "CREATE TABLE machine (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE nic (machine INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL,"
+    " PRIMARY KEY (machine, id), UNIQUE (machine, name)) WITHOUT ROWID;"
+    "CREATE TABLE setting (machine INTEGER NOT NULL, nic INTEGER NOT NULL, key TEXT NOT NULL, base TEXT NOT NULL,"
+    " value TEXT NOT NULL, PRIMARY KEY (machine, nic, key)) WITHOUT ROWID;"
+    "CREATE TABLE state (machine INTEGER PRIMARY KEY, power_state INTEGER NOT NULL, source INTEGER NOT NULL,"
+    " last_change_ms INTEGER NOT NULL, on_count INTEGER NOT NULL, off_count INTEGER NOT NULL);"
+    "CREATE TABLE event (machine INTEGER NOT NULL, id INTEGER NOT NULL, time_ms INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL, severity INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (machine, id)) WITHOUT ROWID;"
+    "CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT, machine INTEGER NOT NULL, nic INTEGER NOT NULL,"
+    " action INTEGER NOT NULL, origin INTEGER NOT NULL, state INTEGER NOT NULL, result INTEGER NOT NULL,"
+    " start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, text TEXT NOT NULL);"
+    "CREATE INDEX job_unfinished ON job (id) WHERE end_ms = 0;"
+    "INSERT INTO machine VALUES (3, 'web03');"
+    "INSERT INTO setting VALUES (3, 0, 'inhibit', '0', '1'), (3, 2, 'port', '9', '7'), (0, 0, 'inhibit', '0', '1');"
+    "INSERT INTO job VALUES (7, 5, 2, 3, 4, 6, 2, 1000, 2000, 'done'), (41, 5, 2, 3, 4, 2, 1, 1000, 0, '');"
+    "PRAGMA user_version = 1;";
+
+static void test_a_file_of_version_1_is_taken_over(void **state)
+{
+	uint32_t index;
+
 	(void)state;
 	close_store();
-	assert_int_equal(sqlite3_open(in_directory(PM_STORE_FILE), &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
+	assert_int_equal(unlink(in_directory(PM_STORE_FILE)), 0);
+	run_sql(version_1);
+	for (int start = 0; start < 2; start++) {
+		open_store();
+		assert_string_equal(settings(), "0.0 inhibit 0>1;3.0 inhibit 0>1;3.2 port 9>7;");
+		assert_string_equal(unfinished(), "41:5.2 a3 o4 s2;");
+		assert_int_equal(last_job.not_before_ms, 0);
+		assert_int_equal(last_job.stagger_ms, 0);
+		assert_int_equal(pm_store_machine_index(store, "web03", 1, 1000, &index, &err), 0);
+		assert_int_equal(index, 3);
+		close_store();
+	}
+	open_store();
+	assert_int_equal(insert_job(5).id, 42);
+}
+
+/* A file that lacks what its version should have is left as it is. */
+static void test_a_file_that_cannot_be_taken_over(void **state)
+{
+	struct pm_store *other;
+
+	(void)state;
+	close_store();
+	assert_int_equal(unlink(in_directory(PM_STORE_FILE)), 0);
+	run_sql("CREATE TABLE setting (machine INTEGER, nic INTEGER, key TEXT, base TEXT, value TEXT);"
+		"INSERT INTO setting VALUES (1, 0, 'inhibit', '0', '1'); PRAGMA user_version = 1;");
+	assert_int_equal(pm_store_open(directory, &other, &err), -EIO);
+	run_sql("SELECT machine, nic, key, base, value FROM setting");
+	run_sql("DROP TABLE setting; PRAGMA user_version = 0;");
+	open_store();
+}
+
+static void test_newer_version(void **state)
+{
+	(void)state;
+	close_store();
+	run_sql("PRAGMA user_version = 99");
 	assert_refused(-EUCLEAN, "newer");
 }
 
@@ -552,15 +666,19 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_an_index_taken_back_in_a_transaction, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_nics_are_numbered_within_their_machine, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_settings, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_settings_of_groups, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_the_last_state_of_a_machine, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_events_are_forgotten_by_machine, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_expiry_keeps_the_newest_event, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_a_job_is_in_the_journal_until_it_ends, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_a_job_that_begins_later, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_job_ids_are_unique_for_ever, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_expiry_spares_jobs_that_have_not_ended, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_one_process_at_a_time, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_no_such_directory, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_damaged_file, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_a_file_of_version_1_is_taken_over, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_a_file_that_cannot_be_taken_over, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_newer_version, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_read_only_directory, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
