@@ -121,21 +121,6 @@ static int store_events(struct pm_machine *machine, struct pm_error *err)
 	return error;
 }
 
-static int store_job_ends(struct pm_agent *agent, struct pm_error *err)
-{
-	int error = 0;
-
-	for (const struct pm_job_end *end = agent->job_ends; end && !error; end = end->next)
-		error = pm_store_job_update(agent->store,
-					    &(struct pm_stored_job){.id = end->id,
-								    .state = end->state,
-								    .result = end->result,
-								    .end_ms = end->end_ms,
-								    .text = end->text},
-					    err);
-	return error;
-}
-
 static int store_all(struct pm_agent *agent, struct pm_error *err)
 {
 	/* without its end on the disk a job would be done again */
@@ -144,7 +129,7 @@ static int store_all(struct pm_agent *agent, struct pm_error *err)
 
 	if (error)
 		return error;
-	error = store_job_ends(agent, err);
+	error = pm_jobs_store(agent, err);
 	for (struct pm_machine *machine = agent->dirty; machine && !error; machine = machine->next_dirty) {
 		error = store_state(machine, err);
 		if (!error)
@@ -159,7 +144,7 @@ static void mark_stored(struct pm_agent *agent)
 {
 	struct pm_machine *machine;
 
-	pm_job_ends_free(agent);
+	pm_jobs_stored(agent);
 	while ((machine = agent->dirty) != NULL) {
 		agent->dirty = machine->next_dirty;
 		machine->dirty = machine->state_dirty = false;

@@ -50,7 +50,7 @@ static struct pm_job_list *list_of(struct pm_job *job)
 	return job->state == PM_JOB_SCHEDULED ? &job->agent->jobs_waiting : &job->agent->jobs_running;
 }
 
-static void free_job(struct pm_job *job)
+void pm_job_free(struct pm_job *job)
 {
 	struct pm_job_list *list = list_of(job);
 
@@ -73,7 +73,7 @@ unsigned pm_jobs_active(const struct pm_agent *agent)
 
 /* --- what a job is called --------------------------------------------------------------------- */
 
-static const char *what(const struct pm_job *job)
+const char *pm_job_what(const struct pm_job *job)
 {
 	switch (job->request.setting.command) {
 	case IPMI_SET_POWER_RESTORE_POLICY:
@@ -123,7 +123,7 @@ static int check_free(const struct pm_job_request *request, struct pm_error *err
 
 	if (machine->job)
 		return pm_fail(err, EBUSY, "machine %s is busy: %s is under way", machine->config->name,
-			       what(machine->job));
+			       pm_job_what(machine->job));
 	if (agent->inhibit)
 		return pm_fail(err, EPERM, "all actions are inhibited (pmAgentInhibit)");
 	if (machine->inhibit)
@@ -220,7 +220,7 @@ static enum pm_job_state final_state(enum pm_result result)
  * Without its end in the journal a job would be taken up again after a restart. It is written with the next flush, many
  * ends in one commit, before any notification tells it; and as long as it cannot be written, with every later one.
  */
-static void journal_end(struct pm_agent *agent, struct pm_job_end *end, int64_t id, enum pm_result result,
+void pm_job_journal_end(struct pm_agent *agent, struct pm_job_end *end, int64_t id, enum pm_result result,
 			const char *text)
 {
 	end->id = id;
@@ -231,6 +231,38 @@ static void journal_end(struct pm_agent *agent, struct pm_job_end *end, int64_t 
 	end->next = agent->job_ends;
 	agent->job_ends = end;
 	pm_flush_soon(agent);
+}
+
+static int store_begins(struct pm_agent *agent, struct pm_error *err)
+{
+	int error = 0;
+
+	for (const struct pm_job *job = agent->jobs_running.first; job && !error; job = job->next)
+		if (!job->begin_stored)
+			error = pm_store_job_begun(agent->store, job->id, job->begin_ms, err);
+	return error;
+}
+
+int pm_jobs_store(struct pm_agent *agent, struct pm_error *err)
+{
+	int error = store_begins(agent, err);
+
+	for (const struct pm_job_end *end = agent->job_ends; end && !error; end = end->next)
+		error = pm_store_job_update(agent->store,
+					    &(struct pm_stored_job){.id = end->id,
+								    .state = end->state,
+								    .result = end->result,
+								    .end_ms = end->end_ms,
+								    .text = end->text},
+					    err);
+	return error;
+}
+
+void pm_jobs_stored(struct pm_agent *agent)
+{
+	for (struct pm_job *job = agent->jobs_running.first; job; job = job->next)
+		job->begin_stored = true;
+	pm_job_ends_free(agent);
 }
 
 /* --- run -------------------------------------------------------------------------------------- */
@@ -275,10 +307,12 @@ static void start(struct pm_job *job)
 
 	take_out(&job->agent->jobs_waiting, job);
 	job->state = PM_JOB_RUNNING;
+	if (!job->begin_ms)
+		job->begin_ms = pm_time_ms();
 	append(&job->agent->jobs_running, job);
 	job->agent->jobs_started++;
 	event = pm_event_add(machine, PM_EVENT_JOB_STARTED, PM_SEVERITY_OK, "job %s: %s begins", job->name,
-			     what(job));
+			     pm_job_what(job));
 	notify_job(job, PM_NOTIFY_JOB_STARTED, PM_RESULT_NONE, "", event);
 	pm_state_transition(machine, transition_of(job));
 	pm_action_start(job);
@@ -314,7 +348,7 @@ void pm_job_observed(struct pm_machine *machine, enum pm_state_source asked)
 
 static void end_in_journal(struct pm_job *job, enum pm_result result, const char *text)
 {
-	journal_end(job->agent, job->end, job->id, result, text);
+	pm_job_journal_end(job->agent, job->end, job->id, result, text);
 	job->end = NULL;
 }
 
@@ -332,10 +366,10 @@ void pm_job_cancel(struct pm_job *job)
 {
 	if (job->id && pm_store_job_delete(job->agent->store, job->id, NULL) < 0)
 		end_in_journal(job, PM_RESULT_ABORTED, "taken back before it began");
-	free_job(job);
+	pm_job_free(job);
 }
 
-static void tell_end(struct pm_job *job, enum pm_result result, const char *text)
+void pm_job_tell_end(struct pm_job *job, enum pm_result result, const char *text)
 {
 	struct pm_machine *machine = job->request.machine;
 	bool good = final_state(result) == PM_JOB_SUCCEEDED;
@@ -344,7 +378,7 @@ static void tell_end(struct pm_job *job, enum pm_result result, const char *text
 	pm_state_result(machine, result, text);
 	event = pm_event_add(machine, good ? PM_EVENT_JOB_FINISHED : PM_EVENT_JOB_FAILED,
 			     good ? PM_SEVERITY_OK : PM_SEVERITY_CRITICAL, "job %s: %s: %s: %s", job->name,
-			     what(job), pm_result_name(result), text);
+			     pm_job_what(job), pm_result_name(result), text);
 	notify_job(job, good ? PM_NOTIFY_JOB_FINISHED : PM_NOTIFY_JOB_FAILED, result, text, event);
 }
 
@@ -361,8 +395,8 @@ void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text)
 	if (final_state(result) != PM_JOB_SUCCEEDED)
 		agent->jobs_failed++;
 	end_in_journal(job, result, copy);
-	tell_end(job, result, copy);
-	free_job(job);
+	pm_job_tell_end(job, result, copy);
+	pm_job_free(job);
 	pm_jobs_pump(agent);
 }
 
@@ -377,138 +411,7 @@ void pm_job_abort(struct pm_machine *machine, const char *why)
 void pm_jobs_stop(struct pm_agent *agent)
 {
 	while (agent->jobs_waiting.first)
-		free_job(agent->jobs_waiting.first);
+		pm_job_free(agent->jobs_waiting.first);
 	while (agent->jobs_running.first)
-		free_job(agent->jobs_running.first);
-}
-
-/* --- after a restart -------------------------------------------------------------------------- */
-
-struct unfinished {
-	struct pm_stored_job *jobs;
-	size_t count, capacity;
-};
-
-static void collect(const struct pm_stored_job *stored, void *data)
-{
-	struct unfinished *list = data;
-
-	if (list->count == list->capacity) {
-		size_t capacity = list->capacity ? list->capacity * 2 : 64;
-		struct pm_stored_job *jobs = realloc(list->jobs, capacity * sizeof(*jobs));
-
-		if (!jobs) {
-			pm_log(LOG_ERR, "no memory to take up job set-%lld", (long long)stored->id);
-			return;
-		}
-		list->jobs = jobs;
-		list->capacity = capacity;
-	}
-	list->jobs[list->count] = *stored;
-	list->jobs[list->count++].text = "";
-}
-
-/* What is a wish may be repeated; what is momentary may have happened already. */
-static bool repeatable(const struct pm_stored_job *stored)
-{
-	switch (stored->action) {
-	case PM_COMMAND_POWER_ON:
-	case PM_COMMAND_POWER_OFF:
-	case PM_COMMAND_WAKE:
-	case PM_COMMAND_SHUTDOWN:
-	case PM_COMMAND_SOFT_OFF:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void end_stored(struct pm_agent *agent, const struct pm_stored_job *stored, const char *why)
-{
-	struct pm_job_end *end = calloc(1, sizeof(*end));
-
-	if (end)
-		journal_end(agent, end, stored->id, PM_RESULT_INTERRUPTED, why);
-	else
-		pm_log(LOG_ERR, "no memory to end job set-%lld: it is reported again at the next start",
-		       (long long)stored->id);
-}
-
-static void report_interrupted(struct pm_machine *machine, const struct pm_stored_job *stored,
-			       const char *why)
-{
-	struct pm_job job = {.agent = machine->agent,
-			     .request = {.machine = machine, .action = stored->action, .nic = stored->nic},
-			     .id = stored->id};
-
-	snprintf(job.name, sizeof(job.name), "set-%lld", (long long)stored->id);
-	machine->agent->jobs_failed++;
-	end_stored(machine->agent, stored, why);
-	tell_end(&job, PM_RESULT_INTERRUPTED, why);
-}
-
-static int64_t allowed_ms(const struct pm_job *job)
-{
-	int64_t sum_ms = 0;
-
-	for (int i = 0; i < job->step_count; i++)
-		sum_ms += (int64_t)job->steps[i].timeout_s * 1000;
-	return sum_ms;
-}
-
-static int take_up(struct pm_machine *machine, const struct pm_stored_job *stored, struct pm_error *err)
-{
-	const struct pm_job_request request = {
-	    .machine = machine, .action = stored->action, .origin = stored->origin, .nic = stored->nic};
-	int64_t age_ms = pm_time_ms() - stored->start_ms;
-	struct pm_job *job;
-	int error = pm_job_reserve(&request, &job, err);
-
-	if (error)
-		return error;
-	if (!job)
-		return pm_fail(err, EEXIST, "the same job is in the journal twice");
-	/* Hours later the wish may be nobody's any more; nor can that be told when the clock was set back. */
-	if (age_ms < 0 || age_ms > allowed_ms(job)) {
-		free_job(job);
-		return pm_fail(err, ETIMEDOUT, "the agent was away until the time for it was over");
-	}
-	job->resumed = true;
-	job->id = stored->id;
-	job->start_ms = stored->start_ms;
-	snprintf(job->name, sizeof(job->name), "set-%lld", (long long)job->id);
-	pm_log(LOG_NOTICE, "%s: job %s (%s) is taken up again after a restart", machine->config->name,
-	       job->name, what(job));
-	pm_job_release(job);
-	return 0;
-}
-
-static void resume_one(struct pm_agent *agent, const struct pm_stored_job *stored)
-{
-	struct pm_machine *machine = pm_agent_machine(agent, stored->machine);
-	struct pm_error err = {""};
-
-	if (!machine)
-		end_stored(agent, stored, "the machine is no longer configured");
-	else if (!agent->inventory->agent.resume)
-		report_interrupted(machine, stored,
-				   "the agent was restarted; it is not known what of it was done");
-	else if (!repeatable(stored))
-		report_interrupted(
-		    machine, stored,
-		    "the agent was restarted; the command may have been sent and is not sent twice: look at the machine");
-	else if (take_up(machine, stored, &err) < 0)
-		report_interrupted(machine, stored, err.text);
-}
-
-void pm_jobs_resume(struct pm_agent *agent)
-{
-	struct unfinished list = {0};
-	struct pm_error err = {""};
-
-	if (pm_store_jobs_unfinished(agent->store, collect, &list, &err) < 0)
-		pm_log(LOG_ERR, "the journal can not be read: %s", err.text);
-	for (size_t i = 0; i < list.count; i++)
-		resume_one(agent, &list.jobs[i]);
-	free(list.jobs);
+		pm_job_free(agent->jobs_running.first);
 }

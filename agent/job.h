@@ -55,6 +55,12 @@ void pm_jobs_pump(struct pm_agent *agent);
 /* The agent stops: running jobs stay in the journal, to be taken up again. */
 void pm_jobs_stop(struct pm_agent *agent);
 
+/* Writes what the journal does not know yet of jobs that have begun or ended; for pm_flush(). 0, or the store's error. */
+int pm_jobs_store(struct pm_agent *agent, struct pm_error *err);
+
+/* All that is on the disk. */
+void pm_jobs_stored(struct pm_agent *agent);
+
 /* Forgets the ends of jobs that waited to be written. */
 void pm_job_ends_free(struct pm_agent *agent);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Shared by job.c (the life of a job), action.c (the running of its steps) and wake.c (one of them); nobody else looks
- * inside a job.
+ * Shared by job.c (the life of a job), job_resume.c (what a restart finds), action.c (the running of its steps) and
+ * wake.c (one of them); nobody else looks inside a job.
  */
 #ifndef PM_JOB_PRIVATE_H
 #define PM_JOB_PRIVATE_H
@@ -18,7 +18,9 @@ struct pm_job {
 	enum pm_job_state state;
 	int64_t id; /* in the journal; 0: not written */
 	char name[24];
-	int64_t start_ms;
+	int64_t start_ms; /* accepted */
+	int64_t begin_ms; /* begun; 0: not yet */
+	bool begin_stored;
 
 	/* the step that runs */
 	struct pm_timer *timer;
@@ -46,6 +48,19 @@ void pm_action_observed(struct pm_job *job, enum pm_state_source asked);
 
 /* Ends what is under way, without a result. */
 void pm_action_stop(struct pm_job *job);
+
+/* What it does, in words. */
+const char *pm_job_what(const struct pm_job *job);
+
+/* Ends what is under way, takes it out of every list and off its machine, and tells nobody. */
+void pm_job_free(struct pm_job *job);
+
+/* The end of the job with this id, into end (which is taken over) and soon into the journal. */
+void pm_job_journal_end(struct pm_agent *agent, struct pm_job_end *end, int64_t id, enum pm_result result,
+			const char *text);
+
+/* The machine's last result, an event and a notification. */
+void pm_job_tell_end(struct pm_job *job, enum pm_result result, const char *text);
 
 /* Called once by action.c when the last step has ended; frees the job. */
 void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/store.h"
 
+#include "agent/tc.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -60,8 +62,10 @@ enum statement {
 	EVENTS_EXPIRE,
 	JOBS_EXPIRE,
 	JOB_INSERT,
+	JOB_BEGUN,
 	JOB_UPDATE,
 	JOB_DELETE,
+	JOBS_LAST_END,
 	JOBS_UNFINISHED,
 	STATEMENT_COUNT
 };
@@ -91,8 +95,10 @@ static const char *const sql[STATEMENT_COUNT] = {
     [JOBS_EXPIRE] = "DELETE FROM job WHERE end_ms <> 0 AND end_ms < ?1",
     [JOB_INSERT] = "INSERT INTO job (machine, nic, action, origin, state, result, start_ms, end_ms, text,"
 		   " not_before_ms, stagger_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [JOB_BEGUN] = "UPDATE job SET state = ?2, not_before_ms = ?3 WHERE id = ?1",
     [JOB_UPDATE] = "UPDATE job SET state = ?2, result = ?3, end_ms = ?4, text = ?5 WHERE id = ?1",
     [JOB_DELETE] = "DELETE FROM job WHERE id = ?1",
+    [JOBS_LAST_END] = "SELECT coalesce(max(end_ms), 0) FROM job",
     [JOBS_UNFINISHED] =
 	"SELECT id, machine, nic, action, origin, state, result, start_ms, end_ms, text, not_before_ms, stagger_ms"
 	" FROM job WHERE end_ms = 0 ORDER BY id",
@@ -518,6 +524,11 @@ int pm_store_job_insert(struct pm_store *store, struct pm_stored_job *job, struc
 	return error;
 }
 
+int pm_store_job_begun(struct pm_store *store, int64_t id, int64_t begin_ms, struct pm_error *err)
+{
+	return run(store, bind(store, JOB_BEGUN, "iii", id, (int64_t)PM_JOB_RUNNING, begin_ms), err);
+}
+
 int pm_store_job_update(struct pm_store *store, const struct pm_stored_job *job, struct pm_error *err)
 {
 	return run(store,
@@ -529,6 +540,13 @@ int pm_store_job_update(struct pm_store *store, const struct pm_stored_job *job,
 int pm_store_job_delete(struct pm_store *store, int64_t id, struct pm_error *err)
 {
 	return run(store, bind(store, JOB_DELETE, "i", id), err);
+}
+
+int pm_store_jobs_last_end(struct pm_store *store, int64_t *end_ms, struct pm_error *err)
+{
+	int found = query_number(store, bind(store, JOBS_LAST_END, ""), end_ms, err);
+
+	return found < 0 ? found : 0;
 }
 
 int pm_store_jobs_unfinished(struct pm_store *store,

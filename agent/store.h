@@ -94,15 +94,19 @@ struct pm_stored_job {
 	unsigned action, origin; /* PmCommand; enum pm_origin */
 	unsigned state, result;  /* PmJobState; PmResult */
 	int64_t start_ms, end_ms;
-	const char *text;      /* valid during the call */
-	int64_t not_before_ms; /* it was to begin then at the earliest; 0: at once */
+	const char *text; /* valid during the call */
+	int64_t
+	    not_before_ms; /* PM_JOB_SCHEDULED: it begins then at the earliest, 0: at once; else when it began */
 	uint32_t
 	    stagger_ms; /* 0, or: the jobs with this and the same start_ms begin so far apart, in the order of ids */
 };
 /* Writes a new job durably and gives it its id. */
 int pm_store_job_insert(struct pm_store *store, struct pm_stored_job *job, struct pm_error *err);
+int pm_store_job_begun(struct pm_store *store, int64_t id, int64_t begin_ms, struct pm_error *err);
 int pm_store_job_update(struct pm_store *store, const struct pm_stored_job *job, struct pm_error *err);
 int pm_store_job_delete(struct pm_store *store, int64_t id, struct pm_error *err);
+/* When a job last ended; 0: none has. */
+int pm_store_jobs_last_end(struct pm_store *store, int64_t *end_ms, struct pm_error *err);
 /* Jobs that have no end yet, in the order of their ids. */
 int pm_store_jobs_unfinished(struct pm_store *store,
 			     void (*each)(const struct pm_stored_job *job, void *data), void *data,

@@ -466,6 +466,87 @@ static void test_what_is_too_old_is_not_taken_up(void **state)
 	assert_int_equal(world.agent.jobs_reserved, 0);
 }
 
+static void note_state(const struct pm_stored_job *job, void *data)
+{
+	struct pm_stored_job *jobs = data;
+
+	jobs[job->machine] = *job;
+}
+
+static void test_the_journal_knows_who_has_begun(void **state)
+{
+	struct pm_stored_job jobs[MACHINES + 1] = {{0}};
+	int64_t now_ms = pm_time_ms();
+
+	(void)state;
+	all_on();
+	world.agent.job_max_concurrent = 1;
+	request(machines[0], PM_COMMAND_POWER_ON);
+	request(machines[1], PM_COMMAND_POWER_ON);
+	pm_flush(&world.agent);
+	assert_int_equal(pm_store_jobs_unfinished(world.agent.store, note_state, jobs, &err), 0);
+	assert_int_equal(jobs[1].state, PM_JOB_RUNNING);
+	assert_in_range(jobs[1].not_before_ms, now_ms, now_ms + 1000);
+	assert_int_equal(jobs[2].state, PM_JOB_SCHEDULED);
+	assert_int_equal(jobs[2].not_before_ms, 0);
+}
+
+static int64_t ended_at(int64_t end_ms, uint32_t machine)
+{
+	int64_t id = left_by_a_crash_at(end_ms - 1000, machine, PM_COMMAND_POWER_ON);
+	const struct pm_stored_job end = {
+	    .id = id, .state = PM_JOB_SUCCEEDED, .result = PM_RESULT_OK, .end_ms = end_ms, .text = ""};
+
+	assert_int_equal(pm_store_job_update(world.agent.store, &end, &err), 0);
+	return id;
+}
+
+/* A job behind many others may wait longer than it may take: that is not for want of an agent. */
+static void test_what_waited_is_not_too_old(void **state)
+{
+	int64_t now_ms = pm_time_ms(), begun;
+
+	(void)state;
+	left_by_a_crash_at(now_ms - 3600000, 1, PM_COMMAND_POWER_ON); /* waited for an hour */
+	begun = left_by_a_crash_at(now_ms - 3600000, 2, PM_COMMAND_POWER_ON);
+	assert_int_equal(pm_store_job_begun(world.agent.store, begun, now_ms - 301000, &err), 0);
+	begun = left_by_a_crash_at(now_ms - 3600000, 3, PM_COMMAND_POWER_ON);
+	assert_int_equal(pm_store_job_begun(world.agent.store, begun, now_ms - 299000, &err), 0);
+	ended_at(now_ms - 200000, 4); /* the agent was there then */
+	resume();
+	assert_non_null(machines[0]->job);
+	assert_result(machines[1], PM_RESULT_INTERRUPTED, "time");
+	assert_non_null(machines[2]->job);
+}
+
+static void test_nobody_was_there_for_what_waited(void **state)
+{
+	int64_t now_ms = pm_time_ms();
+
+	(void)state;
+	left_by_a_crash_at(now_ms - 3600000, 1, PM_COMMAND_POWER_ON);
+	ended_at(now_ms - 301000, 4);
+	resume();
+	assert_result(machines[0], PM_RESULT_INTERRUPTED, "time");
+}
+
+/* Or an agent that dies again and again would begin the same wish for ever. */
+static void test_being_taken_up_is_no_new_begin(void **state)
+{
+	struct pm_stored_job jobs[MACHINES + 1] = {{0}};
+	int64_t begin_ms = pm_time_ms() - 200000, id = left_by_a_crash_at(begin_ms, 1, PM_COMMAND_POWER_ON);
+
+	(void)state;
+	assert_int_equal(pm_store_job_begun(world.agent.store, id, begin_ms, &err), 0);
+	resume();
+	world.agent.job_max_concurrent = 1;
+	pm_jobs_pump(&world.agent);
+	assert_int_equal(world.agent.jobs_running.count, 1);
+	pm_flush(&world.agent);
+	assert_int_equal(pm_store_jobs_unfinished(world.agent.store, note_state, jobs, &err), 0);
+	assert_int_equal(jobs[1].not_before_ms, begin_ms);
+}
+
 static void test_what_is_no_longer_possible_is_told(void **state)
 {
 	(void)state;
@@ -530,6 +611,10 @@ int main(void)
 	    TEST(test_a_wish_is_taken_up_and_a_momentary_command_is_not),
 	    TEST(test_resume_is_switched_off),
 	    TEST(test_what_is_too_old_is_not_taken_up),
+	    TEST(test_the_journal_knows_who_has_begun),
+	    TEST(test_what_waited_is_not_too_old),
+	    TEST(test_nobody_was_there_for_what_waited),
+	    TEST(test_being_taken_up_is_no_new_begin),
 	    TEST(test_what_is_no_longer_possible_is_told),
 	    TEST(test_two_jobs_of_one_machine),
 	    TEST(test_many_jobs_are_taken_up_in_their_order),
