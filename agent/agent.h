@@ -20,6 +20,7 @@
 #define PM_EVENT_RING 32 /* events kept for each machine */
 
 struct pm_agent;
+struct pm_batch;
 struct pm_job;
 
 struct pm_event {
@@ -164,6 +165,8 @@ struct pm_agent {
 	int32_t set_lock;
 
 	struct pm_job_list jobs_waiting, jobs_running;
+	struct pm_batch *batches; /* jobs that begin one after another */
+	unsigned jobs_staggered;  /* those in them that have not had their turn */
 	uint32_t jobs_started, jobs_failed;
 	unsigned jobs_reserved;
 	bool jobs_held; /* none begins: they are being started, or machines are being removed */

@@ -188,8 +188,9 @@ static void log_summary(struct pm_agent *agent)
 	    "%u waiting, %u started, %u failed; notifications: %u sent, %u pending, %u dropped; packets dropped: %llu",
 	    pm_agentx_connected() ? "connected" : "away", agent->machine_count, agent->machines_on,
 	    agent->machines_off, agent->machines_unknown, bmcs, down, agent->jobs_running.count,
-	    agent->jobs_waiting.count, agent->jobs_started, agent->jobs_failed, counts.sent, counts.pending,
-	    counts.dropped, (unsigned long long)ipmi_engine_bad_packets(agent->ipmi));
+	    agent->jobs_waiting.count + agent->jobs_staggered, agent->jobs_started, agent->jobs_failed,
+	    counts.sent, counts.pending, counts.dropped,
+	    (unsigned long long)ipmi_engine_bad_packets(agent->ipmi));
 	pm_poll_summary(agent, polls, sizeof(polls));
 	pm_log(LOG_NOTICE, "summary: %s", polls);
 }

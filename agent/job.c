@@ -18,8 +18,9 @@
 
 /* --- lists ------------------------------------------------------------------------------------ */
 
-static void append(struct pm_job_list *list, struct pm_job *job)
+void pm_job_append(struct pm_job_list *list, struct pm_job *job)
 {
+	job->list = list;
 	job->previous = list->last;
 	job->next = NULL;
 	if (list->last)
@@ -30,8 +31,10 @@ static void append(struct pm_job_list *list, struct pm_job *job)
 	list->count++;
 }
 
-static void take_out(struct pm_job_list *list, struct pm_job *job)
+void pm_job_take_out(struct pm_job *job)
 {
+	struct pm_job_list *list = job->list;
+
 	if (job->previous)
 		job->previous->next = job->next;
 	else
@@ -41,26 +44,20 @@ static void take_out(struct pm_job_list *list, struct pm_job *job)
 	else
 		list->last = job->previous;
 	list->count--;
-}
-
-static struct pm_job_list *list_of(struct pm_job *job)
-{
-	if (job->state == PM_JOB_NOT_READY)
-		return NULL;
-	return job->state == PM_JOB_SCHEDULED ? &job->agent->jobs_waiting : &job->agent->jobs_running;
+	job->list = NULL;
 }
 
 void pm_job_free(struct pm_job *job)
 {
-	struct pm_job_list *list = list_of(job);
-
 	pm_action_stop(job);
-	if (list)
-		take_out(list, job);
-	else
+	if (job->list)
+		pm_job_take_out(job);
+	if (job->state == PM_JOB_NOT_READY)
 		job->agent->jobs_reserved--;
 	if (job->request.machine->job == job)
 		job->request.machine->job = NULL;
+	if (job->batch)
+		pm_batch_left(job);
 	pm_timer_free(job->timer);
 	free(job->end);
 	free(job);
@@ -68,7 +65,7 @@ void pm_job_free(struct pm_job *job)
 
 unsigned pm_jobs_active(const struct pm_agent *agent)
 {
-	return agent->jobs_waiting.count + agent->jobs_running.count;
+	return agent->jobs_staggered + agent->jobs_waiting.count + agent->jobs_running.count;
 }
 
 /* --- what a job is called --------------------------------------------------------------------- */
@@ -182,21 +179,27 @@ static struct pm_stored_job record(const struct pm_job *job)
 				      .state = job->state,
 				      .result = PM_RESULT_NONE,
 				      .start_ms = job->start_ms,
+				      .not_before_ms = job->not_before_ms,
+				      .stagger_ms = job->stagger_ms,
 				      .text = ""};
 }
 
-int pm_job_journal(struct pm_job *job, struct pm_error *err)
+int pm_job_insert(struct pm_job *job, struct pm_error *err)
 {
-	struct pm_stored_job stored;
+	struct pm_stored_job stored = record(job);
 	int error;
 
-	job->start_ms = pm_time_ms();
-	stored = record(job);
 	stored.state = PM_JOB_SCHEDULED;
 	error = pm_store_job_insert(job->agent->store, &stored, err);
 	job->id = error ? 0 : stored.id;
 	snprintf(job->name, sizeof(job->name), "set-%lld", (long long)job->id);
 	return error;
+}
+
+int pm_job_journal(struct pm_job *job, struct pm_error *err)
+{
+	job->start_ms = pm_time_ms();
+	return pm_job_insert(job, err);
 }
 
 static enum pm_job_state final_state(enum pm_result result)
@@ -305,11 +308,13 @@ static void start(struct pm_job *job)
 	struct pm_machine *machine = job->request.machine;
 	uint32_t event;
 
-	take_out(&job->agent->jobs_waiting, job);
+	pm_job_take_out(job);
+	if (job->batch)
+		pm_batch_begun(job);
 	job->state = PM_JOB_RUNNING;
 	if (!job->begin_ms)
 		job->begin_ms = pm_time_ms();
-	append(&job->agent->jobs_running, job);
+	pm_job_append(&job->agent->jobs_running, job);
 	job->agent->jobs_started++;
 	event = pm_event_add(machine, PM_EVENT_JOB_STARTED, PM_SEVERITY_OK, "job %s: %s begins", job->name,
 			     pm_job_what(job));
@@ -334,13 +339,13 @@ void pm_job_release(struct pm_job *job)
 {
 	job->agent->jobs_reserved--;
 	job->state = PM_JOB_SCHEDULED;
-	append(&job->agent->jobs_waiting, job);
+	pm_job_append(&job->agent->jobs_waiting, job);
 	pm_jobs_pump(job->agent);
 }
 
 void pm_job_observed(struct pm_machine *machine, enum pm_state_source asked)
 {
-	if (machine->job && list_of(machine->job) == &machine->agent->jobs_running)
+	if (machine->job && machine->job->list == &machine->agent->jobs_running)
 		pm_action_observed(machine->job, asked);
 }
 
@@ -404,12 +409,13 @@ void pm_job_abort(struct pm_machine *machine, const char *why)
 {
 	struct pm_job *job = machine->job;
 
-	if (job && list_of(job))
+	if (job && job->state != PM_JOB_NOT_READY)
 		pm_job_finish(job, PM_RESULT_ABORTED, why);
 }
 
 void pm_jobs_stop(struct pm_agent *agent)
 {
+	pm_batches_dissolve(agent);
 	while (agent->jobs_waiting.first)
 		pm_job_free(agent->jobs_waiting.first);
 	while (agent->jobs_running.first)

@@ -17,7 +17,8 @@ enum pm_origin { /* the object that was SET; stored in the journal: the numbers 
 		 PM_ORIGIN_ADMIN_STATE = 2,
 		 PM_ORIGIN_CHASSIS_CONTROL = 3,
 		 PM_ORIGIN_NIC_WAKE = 4,
-		 PM_ORIGIN_BMC_SETTING = 5
+		 PM_ORIGIN_BMC_SETTING = 5,
+		 PM_ORIGIN_GROUP = 6
 };
 
 struct pm_job_request {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Shared by job.c (the life of a job), job_resume.c (what a restart finds), action.c (the running of its steps) and
- * wake.c (one of them); nobody else looks inside a job.
+ * Shared by job.c (the life of a job), job_batch.c (one after another), job_resume.c (what a restart finds), action.c
+ * (the running of its steps) and wake.c (one of them); nobody else looks inside a job.
  */
 #ifndef PM_JOB_PRIVATE_H
 #define PM_JOB_PRIVATE_H
@@ -10,7 +10,8 @@
 #include "agent/plan.h"
 
 struct pm_job {
-	struct pm_job *previous, *next; /* in the agent's list of waiting or running jobs */
+	struct pm_job_list *list; /* the agent's waiting or running jobs, or a batch; NULL: in none */
+	struct pm_job *previous, *next;
 	struct pm_agent *agent;
 	struct pm_job_request request;
 	struct pm_step steps[PM_STEPS_MAX];
@@ -18,8 +19,11 @@ struct pm_job {
 	enum pm_job_state state;
 	int64_t id; /* in the journal; 0: not written */
 	char name[24];
-	int64_t start_ms; /* accepted */
-	int64_t begin_ms; /* begun; 0: not yet */
+	struct pm_batch *batch; /* until it begins; NULL: in none */
+	int64_t start_ms;       /* accepted */
+	int64_t not_before_ms;  /* as it was planned; 0: at once */
+	uint32_t stagger_ms;    /* of its batch */
+	int64_t begin_ms;       /* begun; 0: not yet */
 	bool begin_stored;
 
 	/* the step that runs */
@@ -48,6 +52,19 @@ void pm_action_observed(struct pm_job *job, enum pm_state_source asked);
 
 /* Ends what is under way, without a result. */
 void pm_action_stop(struct pm_job *job);
+
+void pm_job_append(struct pm_job_list *list, struct pm_job *job);
+void pm_job_take_out(struct pm_job *job);
+
+/* Writes it with its times as they are. 0, or the store's error. */
+int pm_job_insert(struct pm_job *job, struct pm_error *err);
+
+/* A job of a batch begins, or is no more before it has begun. */
+void pm_batch_begun(struct pm_job *job);
+void pm_batch_left(struct pm_job *job);
+
+/* The jobs of all released batches wait like any other: the agent stops. */
+void pm_batches_dissolve(struct pm_agent *agent);
 
 /* What it does, in words. */
 const char *pm_job_what(const struct pm_job *job);

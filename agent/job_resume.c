@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a start finds in the journal without an end: taken up, or reported as interrupted. */
+#include "agent/job_batch.h"
 #include "agent/job_private.h"
 #include "agent/log.h"
 
@@ -101,22 +102,75 @@ static bool too_late(const struct pm_job *job, const struct pm_stored_job *store
 	return now_ms < stored->start_ms || now_ms - last_seen_ms(stored, last_end_ms) > allowed_ms(job);
 }
 
-static int take_up(struct pm_machine *machine, const struct pm_stored_job *stored, int64_t last_end_ms,
-		   struct pm_error *err)
+/* What is taken up; jobs that were to begin one after another still do. */
+struct resume {
+	struct pm_agent *agent;
+	int64_t last_end_ms;        /* in the journal */
+	struct pm_batch *batch;     /* of the job before; NULL: none */
+	struct pm_stored_job first; /* of that batch, taken up or not */
+};
+
+/* As long as was planned, but not longer than from one to the next: the clock may have been set. */
+static uint64_t first_delay_ms(const struct pm_stored_job *first)
+{
+	int64_t delay_ms = first->not_before_ms - pm_time_ms();
+
+	if (delay_ms > first->stagger_ms)
+		delay_ms = first->stagger_ms;
+	return delay_ms > 0 ? (uint64_t)delay_ms : 0;
+}
+
+static void close_batch(struct resume *resume)
+{
+	if (resume->batch)
+		pm_batch_release(resume->batch, first_delay_ms(&resume->first));
+	resume->batch = NULL;
+}
+
+/* Jobs of one SET follow each other in the journal, and have the same times. Those that had begun need not wait again. */
+static void choose_batch(struct resume *resume, const struct pm_stored_job *stored)
+{
+	const struct pm_stored_job *first = &resume->first;
+
+	if (resume->batch && first->start_ms == stored->start_ms && first->stagger_ms == stored->stagger_ms &&
+	    first->state == stored->state)
+		return;
+	close_batch(resume);
+	resume->batch =
+	    pm_batch_new(resume->agent, stored->state == PM_JOB_SCHEDULED ? stored->stagger_ms : 0);
+	resume->first = *stored;
+}
+
+static int reserve(struct resume *resume, struct pm_machine *machine, const struct pm_stored_job *stored,
+		   struct pm_job **job, struct pm_error *err)
 {
 	const struct pm_job_request request = {
 	    .machine = machine, .action = stored->action, .origin = stored->origin, .nic = stored->nic};
+	int error;
+
+	choose_batch(resume, stored);
+	if (!resume->batch)
+		return pm_fail(err, ENOMEM, "no memory");
+	error = pm_batch_reserve(resume->batch, &request, job, err);
+	if (!error && !*job)
+		error = pm_fail(err, EEXIST, "the same job is in the journal twice");
+	return error;
+}
+
+static int take_up(struct resume *resume, struct pm_machine *machine, const struct pm_stored_job *stored,
+		   struct pm_error *err)
+{
 	struct pm_job *job;
-	int error = pm_job_reserve(&request, &job, err);
+	int error = reserve(resume, machine, stored, &job, err);
 
 	if (error)
 		return error;
-	if (!job)
-		return pm_fail(err, EEXIST, "the same job is in the journal twice");
-	if (too_late(job, stored, last_end_ms)) {
+	if (too_late(job, stored, resume->last_end_ms)) {
 		pm_job_free(job);
 		return pm_fail(err, ETIMEDOUT, "the agent was away until the time for it was over");
 	}
+	if (pm_batch_count(resume->batch) == 1)
+		resume->first = *stored;
 	job->resumed = true;
 	job->id = stored->id;
 	job->start_ms = stored->start_ms;
@@ -124,12 +178,12 @@ static int take_up(struct pm_machine *machine, const struct pm_stored_job *store
 	snprintf(job->name, sizeof(job->name), "set-%lld", (long long)job->id);
 	pm_log(LOG_NOTICE, "%s: job %s (%s) is taken up again after a restart", machine->config->name,
 	       job->name, pm_job_what(job));
-	pm_job_release(job);
 	return 0;
 }
 
-static void resume_one(struct pm_agent *agent, const struct pm_stored_job *stored, int64_t last_end_ms)
+static void resume_one(struct resume *resume, const struct pm_stored_job *stored)
 {
+	struct pm_agent *agent = resume->agent;
 	struct pm_machine *machine = pm_agent_machine(agent, stored->machine);
 	struct pm_error err = {""};
 
@@ -142,20 +196,21 @@ static void resume_one(struct pm_agent *agent, const struct pm_stored_job *store
 		report_interrupted(
 		    machine, stored,
 		    "the agent was restarted; the command may have been sent and is not sent twice: look at the machine");
-	else if (take_up(machine, stored, last_end_ms, &err) < 0)
+	else if (take_up(resume, machine, stored, &err) < 0)
 		report_interrupted(machine, stored, err.text);
 }
 
 void pm_jobs_resume(struct pm_agent *agent)
 {
+	struct resume resume = {.agent = agent};
 	struct unfinished list = {0};
 	struct pm_error err = {""};
-	int64_t last_end_ms = 0;
 
-	if (pm_store_jobs_last_end(agent->store, &last_end_ms, &err) < 0 ||
+	if (pm_store_jobs_last_end(agent->store, &resume.last_end_ms, &err) < 0 ||
 	    pm_store_jobs_unfinished(agent->store, collect, &list, &err) < 0)
 		pm_log(LOG_ERR, "the journal can not be read: %s", err.text);
 	for (size_t i = 0; i < list.count; i++)
-		resume_one(agent, &list.jobs[i], last_end_ms);
+		resume_one(&resume, &list.jobs[i]);
+	close_batch(&resume);
 	free(list.jobs);
 }
