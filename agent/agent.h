@@ -21,6 +21,7 @@
 
 struct pm_agent;
 struct pm_batch;
+struct pm_group;
 struct pm_job;
 
 struct pm_event {
@@ -154,6 +155,9 @@ struct pm_agent {
 
 	struct pm_machine **machines; /* ascending pmIndex */
 	size_t machine_count;
+	struct pm_group *groups; /* in the order of the configuration */
+	size_t group_count;
+	uint64_t changes; /* counts up when a power state as shown, or who has an active job, changes */
 
 	int64_t started_ms, reloaded_ms;
 	uint64_t started_loop_ms, rows_changed_loop_ms;

@@ -2,6 +2,7 @@
 #include "agent/fleet.h"
 
 #include "agent/event.h"
+#include "agent/group.h"
 #include "agent/job.h"
 #include "agent/log.h"
 #include "agent/poll.h"
@@ -390,6 +391,7 @@ static void switch_to(struct pm_agent *agent, struct pm_inventory *inventory, st
 	if (any_new)
 		restore(agent);
 	readable = pm_settings_readable(agent);
+	pm_groups_rebuild(agent, !readable);
 	for (size_t i = 0; i < agent->machine_count; i++)
 		if (readable || changes[i].is_new)
 			settle(agent, changes[i].machine);
@@ -434,6 +436,7 @@ void pm_fleet_free(struct pm_agent *agent)
 		agent->machines[i]->bmc = NULL;
 		free_machine(agent->machines[i]);
 	}
+	pm_groups_free(agent);
 	free(agent->machines);
 	agent->machines = NULL;
 	agent->machine_count = 0;

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUEUE_MAX 16384
+#define QUEUE_MAX           16384
+#define IDENTIFY_INTERVAL_S 15
 
 /* --- lists ------------------------------------------------------------------------------------ */
 
@@ -56,11 +57,17 @@ void pm_job_free(struct pm_job *job)
 		job->agent->jobs_reserved--;
 	if (job->request.machine->job == job)
 		job->request.machine->job = NULL;
+	job->agent->changes++;
 	if (job->batch)
 		pm_batch_left(job);
 	pm_timer_free(job->timer);
 	free(job->end);
 	free(job);
+}
+
+bool pm_job_is_active(const struct pm_machine *machine)
+{
+	return machine->job && machine->job->state != PM_JOB_NOT_READY;
 }
 
 unsigned pm_jobs_active(const struct pm_agent *agent)
@@ -109,6 +116,18 @@ static bool same(const struct pm_job *job, const struct pm_job_request *request,
 		return false;
 	return first->kind != PM_STEP_WAKE ||
 	       pm_plan_nic(request->machine, other->nic) == pm_plan_nic(request->machine, request->nic);
+}
+
+struct pm_job_request pm_job_request_of(struct pm_machine *machine, enum pm_command action,
+					enum pm_origin origin)
+{
+	struct pm_job_request request = {.machine = machine, .action = action, .origin = origin};
+
+	if (action == PM_COMMAND_IDENTIFY)
+		request.setting = (struct ipmi_request){
+		    .command = IPMI_CHASSIS_IDENTIFY,
+		    .identify = {.mode = IPMI_IDENTIFY_TIMED, .interval_s = IDENTIFY_INTERVAL_S}};
+	return request;
 }
 
 /* --- accept ----------------------------------------------------------------------------------- */
@@ -339,6 +358,7 @@ void pm_job_release(struct pm_job *job)
 {
 	job->agent->jobs_reserved--;
 	job->state = PM_JOB_SCHEDULED;
+	job->agent->changes++;
 	pm_job_append(&job->agent->jobs_waiting, job);
 	pm_jobs_pump(job->agent);
 }
@@ -409,7 +429,7 @@ void pm_job_abort(struct pm_machine *machine, const char *why)
 {
 	struct pm_job *job = machine->job;
 
-	if (job && job->state != PM_JOB_NOT_READY)
+	if (pm_job_is_active(machine))
 		pm_job_finish(job, PM_RESULT_ABORTED, why);
 }
 

@@ -29,6 +29,10 @@ struct pm_job_request {
 	struct ipmi_request setting; /* PM_COMMAND_IDENTIFY and PM_ORIGIN_BMC_SETTING: what to send */
 };
 
+/* What a verb asks for, by itself: identify blinks for 15 seconds (PmCommand). */
+struct pm_job_request pm_job_request_of(struct pm_machine *machine, enum pm_command action,
+					enum pm_origin origin);
+
 /*
  * Checks and reserves. Returns 0 and *job, or 0 and *job NULL when the same is already under way. Errors: -EBUSY (the
  * machine has another job), -EPERM (inhibited), -EINVAL (it has not what the action needs), -ENOSPC (queue full),
@@ -64,6 +68,9 @@ void pm_jobs_stored(struct pm_agent *agent);
 
 /* Forgets the ends of jobs that waited to be written. */
 void pm_job_ends_free(struct pm_agent *agent);
+
+/* Whether a job of the machine was accepted and has not ended. */
+bool pm_job_is_active(const struct pm_machine *machine);
 
 unsigned pm_jobs_active(const struct pm_agent *agent);
 

@@ -152,6 +152,7 @@ void pm_batch_release(struct pm_batch *batch, uint64_t delay_ms)
 	for (struct pm_job *job = batch->jobs.first; job; job = job->next) {
 		agent->jobs_reserved--;
 		agent->jobs_staggered++;
+		agent->changes++;
 		job->state = PM_JOB_SCHEDULED;
 	}
 	if (batch->stagger_ms && batch->jobs.first) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/settings.h"
 
+#include "agent/group.h"
 #include "agent/log.h"
 
 #include <stddef.h>
@@ -8,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum scope { AGENT, MACHINE, NIC };
+enum scope { AGENT, MACHINE, NIC, GROUP };
 enum kind { NUMBER, PORT, BOOLEAN, TEXT };
 
 static const struct definition {
 	const char *name; /* in the store */
 	enum scope scope;
 	enum kind kind;
-	size_t offset; /* of the value in struct pm_agent, pm_machine or pm_nic */
+	size_t offset; /* of the value in struct pm_agent, pm_machine, pm_nic or pm_group */
 	size_t size;
 } definitions[PM_SETTING_COUNT] = {
 #define FIELD(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
@@ -34,15 +35,15 @@ static const struct definition {
     [PM_SET_NIC_INTERFACE] = {"interface", NIC, TEXT, FIELD(pm_nic, interface)},
     [PM_SET_NIC_ADDRESS] = {"address", NIC, TEXT, FIELD(pm_nic, address)},
     [PM_SET_NIC_PORT] = {"port", NIC, PORT, FIELD(pm_nic, port)},
+    [PM_SET_GROUP_STAGGER] = {"stagger", GROUP, NUMBER, FIELD(pm_group, stagger_ms)},
 };
 
 static void *field(const struct pm_setting_owner *owner, const struct definition *definition)
 {
-	void *object = definition->scope == AGENT     ? (void *)owner->agent
-		       : definition->scope == MACHINE ? (void *)owner->machine
-						      : (void *)owner->nic;
+	void *const objects[] = {
+	    [AGENT] = owner->agent, [MACHINE] = owner->machine, [NIC] = owner->nic, [GROUP] = owner->group};
 
-	return (char *)object + definition->offset;
+	return (char *)objects[definition->scope] + definition->offset;
 }
 
 void pm_setting_apply(const struct pm_setting_owner *owner, enum pm_setting_key key, const char *value)
@@ -107,6 +108,8 @@ static uint32_t base_number(const struct pm_setting_owner *owner, enum pm_settin
 		return owner->nic->config->wol;
 	case PM_SET_NIC_PORT:
 		return owner->nic->config->port;
+	case PM_SET_GROUP_STAGGER:
+		return owner->group->config->stagger_ms;
 	default:
 		return 0;
 	}
@@ -126,7 +129,7 @@ static void base_of(const struct pm_setting_owner *owner, enum pm_setting_key ke
 
 void pm_settings_defaults(const struct pm_setting_owner *owner)
 {
-	enum scope scope = owner->nic ? NIC : owner->machine ? MACHINE : AGENT;
+	enum scope scope = owner->group ? GROUP : owner->nic ? NIC : owner->machine ? MACHINE : AGENT;
 	char base[PM_SETTING_TEXT_MAX];
 
 	for (int key = 0; key < PM_SETTING_COUNT; key++) {
@@ -142,11 +145,13 @@ static struct pm_setting make(const struct pm_setting_owner *owner, enum pm_sett
 {
 	const struct definition *definition = &definitions[key];
 
-	return (struct pm_setting){.machine = definition->scope == AGENT ? 0 : owner->machine->index,
-				   .nic = definition->scope == NIC ? owner->nic->index : 0,
-				   .key = definition->name,
-				   .base = base,
-				   .value = value};
+	return (struct pm_setting){
+	    .machine = definition->scope == MACHINE || definition->scope == NIC ? owner->machine->index : 0,
+	    .group = definition->scope == GROUP ? owner->group->name : "",
+	    .nic = definition->scope == NIC ? owner->nic->index : 0,
+	    .key = definition->name,
+	    .base = base,
+	    .value = value};
 }
 
 int pm_setting_store(const struct pm_setting_owner *owner, enum pm_setting_key key, const char *value,
@@ -168,12 +173,25 @@ static bool find_owner(struct pm_agent *agent, const struct pm_setting *setting,
 		       struct pm_setting_owner *owner, enum scope *scope)
 {
 	*owner = (struct pm_setting_owner){.agent = agent};
-	*scope = setting->nic ? NIC : setting->machine ? MACHINE : AGENT;
-	if (*scope != AGENT)
+	*scope = *setting->group ? GROUP : setting->nic ? NIC : setting->machine ? MACHINE : AGENT;
+	if (*scope == GROUP)
+		owner->group = pm_agent_group(agent, setting->group);
+	if (*scope == MACHINE || *scope == NIC)
 		owner->machine = pm_agent_machine(agent, setting->machine);
 	if (*scope == NIC && owner->machine)
 		owner->nic = pm_machine_nic(owner->machine, setting->nic);
-	return *scope == AGENT || (owner->machine && (*scope == MACHINE || owner->nic));
+	return *scope == AGENT || owner->group || (owner->machine && (*scope == MACHINE || owner->nic));
+}
+
+static void give_way(const struct pm_setting_owner *owner, const struct pm_setting *setting)
+{
+	pm_store_setting_delete(owner->agent->store, setting, NULL);
+	pm_log(LOG_NOTICE, "%s%s%s%s = %s, once written by SNMP, gives way to the changed configuration",
+	       owner->group ? "group " : "",
+	       owner->group     ? owner->group->name
+	       : owner->machine ? owner->machine->config->name
+				: "agent",
+	       owner->group || owner->machine ? ": " : " ", setting->key, setting->value);
 }
 
 static void load_one(const struct pm_setting *setting, void *data)
@@ -183,20 +201,15 @@ static void load_one(const struct pm_setting *setting, void *data)
 	char base[PM_SETTING_TEXT_MAX];
 
 	if (!find_owner(data, setting, &owner, &scope))
-		return; /* of a machine that is not configured now: kept for its return */
+		return; /* of a machine or group that is not configured now: kept for its return */
 	for (int key = 0; key < PM_SETTING_COUNT; key++) {
 		if (definitions[key].scope != scope || strcmp(definitions[key].name, setting->key) != 0)
 			continue;
 		base_of(&owner, (enum pm_setting_key)key, base);
-		if (strcmp(base, setting->base) == 0) {
+		if (strcmp(base, setting->base) == 0)
 			pm_setting_apply(&owner, (enum pm_setting_key)key, setting->value);
-			continue;
-		}
-		pm_store_setting_delete(owner.agent->store, setting, NULL);
-		pm_log(LOG_NOTICE,
-		       "%s%s%s = %s, once written by SNMP, gives way to the changed configuration",
-		       owner.machine ? owner.machine->config->name : "agent", owner.machine ? ": " : " ",
-		       setting->key, setting->value);
+		else
+			give_way(&owner, setting);
 	}
 }
 

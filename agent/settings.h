@@ -22,14 +22,16 @@ enum pm_setting_key {
 	PM_SET_NIC_INTERFACE,
 	PM_SET_NIC_ADDRESS,
 	PM_SET_NIC_PORT,
+	PM_SET_GROUP_STAGGER,
 	PM_SETTING_COUNT
 };
 
-/* Whose setting it is: agent always; machine and nic as the key needs them. */
+/* Whose setting it is: agent always; machine and nic, or group, as the key needs them. */
 struct pm_setting_owner {
 	struct pm_agent *agent;
 	struct pm_machine *machine;
 	struct pm_nic *nic;
+	struct pm_group *group;
 };
 
 #define PM_SETTING_TEXT_MAX 256

@@ -41,6 +41,7 @@ static void count_change(struct pm_machine *machine, enum pm_power_state state)
 {
 	pm_state_count(machine, -1);
 	machine->observed = state;
+	machine->agent->changes++;
 	pm_state_count(machine, 1);
 }
 
@@ -71,7 +72,7 @@ static void end_transition(struct pm_machine *machine)
 {
 	if ((machine->transition == PM_POWER_POWERING_ON && machine->observed == PM_POWER_ON) ||
 	    (machine->transition == PM_POWER_POWERING_OFF && machine->observed == PM_POWER_OFF))
-		machine->transition = 0;
+		machine->transition = 0; /* count_change() has counted it */
 }
 
 /* What a BMC that comes back says is shown at once; that all is as before is not told before it is up for good. */
@@ -331,6 +332,7 @@ void pm_state_transition(struct pm_machine *machine, enum pm_power_state transit
 	if (transition != machine->observed)
 		machine->last_change_ms = pm_time_ms();
 	machine->transition = transition;
+	machine->agent->changes++;
 }
 
 void pm_state_restore(struct pm_machine *machine, const struct pm_stored_state *stored)

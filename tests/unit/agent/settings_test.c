@@ -4,7 +4,7 @@
 
 static struct world world;
 static struct pm_machine *m1;
-static struct pm_setting_owner agent_owner, machine_owner, nic_owner;
+static struct pm_setting_owner agent_owner, machine_owner, nic_owner, group_owner;
 static struct pm_error err;
 
 static void put_configuration_in_place(void)
@@ -12,6 +12,7 @@ static void put_configuration_in_place(void)
 	pm_settings_defaults(&agent_owner);
 	pm_settings_defaults(&machine_owner);
 	pm_settings_defaults(&nic_owner);
+	pm_settings_defaults(&group_owner);
 }
 
 /* What happens at a reload or, with a store that was closed and opened, at a restart. */
@@ -34,12 +35,15 @@ static int set_up(void **state)
 
 	(void)state;
 	give_nic_configs(&inventory->machines[0], 1);
+	give_group(inventory, "rack-1", 500, 2);
 	world_begin(&world, inventory);
 	m1 = world.agent.machines[0];
 	give_nics(m1);
 	agent_owner = (struct pm_setting_owner){.agent = &world.agent};
 	machine_owner = (struct pm_setting_owner){.agent = &world.agent, .machine = m1};
 	nic_owner = (struct pm_setting_owner){.agent = &world.agent, .machine = m1, .nic = &m1->nics[0]};
+	pm_groups_rebuild(&world.agent, false);
+	group_owner = (struct pm_setting_owner){.agent = &world.agent, .group = &world.agent.groups[0]};
 	put_configuration_in_place();
 	return 0;
 }
@@ -87,11 +91,13 @@ static const struct {
 	     {PM_SET_NIC_WOL, "1", "2"},
 	     {PM_SET_NIC_INTERFACE, "", "eth1"},
 	     {PM_SET_NIC_ADDRESS, "", "192.168.3.255"},
-	     {PM_SET_NIC_PORT, "9", "65535"}};
+	     {PM_SET_NIC_PORT, "9", "65535"},
+	     {PM_SET_GROUP_STAGGER, "500", "3600000"}};
 
 static const struct pm_setting_owner *owner_of(enum pm_setting_key key)
 {
-	return key >= PM_SET_NIC_WOL               ? &nic_owner
+	return key == PM_SET_GROUP_STAGGER         ? &group_owner
+	       : key >= PM_SET_NIC_WOL             ? &nic_owner
 	       : key >= PM_SET_MACHINE_ADMIN_STATE ? &machine_owner
 						   : &agent_owner;
 }
@@ -203,6 +209,25 @@ static void test_a_machine_that_is_away_keeps_its_settings(void **state)
 	assert_value(PM_SET_MACHINE_INHIBIT, "1");
 }
 
+static void test_groups(void **state)
+{
+	struct pm_group *group = group_owner.group;
+
+	(void)state;
+	write_setting(&group_owner, PM_SET_GROUP_STAGGER, "7");
+	snprintf(group->name, sizeof(group->name), "rack-2"); /* there is no rack-1 now */
+	reload();
+	assert_int_equal(group->stagger_ms, 500);
+	assert_int_equal(stored_count(), 1);
+	snprintf(group->name, sizeof(group->name), "rack-1");
+	restart();
+	assert_int_equal(group->stagger_ms, 7);
+	world.agent.inventory->groups[0].stagger_ms = 900;
+	reload();
+	assert_int_equal(group->stagger_ms, 900);
+	assert_int_equal(stored_count(), 0);
+}
+
 /* Of a later version of the agent, perhaps. */
 static void test_keys_that_are_not_known_are_left_alone(void **state)
 {
@@ -241,6 +266,7 @@ int main(void)
 	    TEST(test_what_gave_way_does_not_return),
 	    TEST(test_machines_and_nics_do_not_mix),
 	    TEST(test_a_machine_that_is_away_keeps_its_settings),
+	    TEST(test_groups),
 	    TEST(test_keys_that_are_not_known_are_left_alone),
 	    TEST(test_texts_end_where_there_is_no_more_room),
 	};

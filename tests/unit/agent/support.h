@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "agent/event.h"
+#include "agent/group.h"
 #include "agent/job.h"
 #include "agent/log.h"
 #include "agent/notify.h"
@@ -109,6 +110,25 @@ static inline struct pm_inventory *world_inventory(size_t count)
 								    .line = (int)i + 1};
 	}
 	return inventory;
+}
+
+/* A group of `count` machines of the inventory, the last one first: the order of the configuration is not that of pmIndex. */
+static inline void give_group(struct pm_inventory *inventory, const char *name, unsigned stagger_ms,
+			      size_t count)
+{
+	struct pm_group_config *group;
+
+	inventory->groups =
+	    realloc(inventory->groups, (inventory->group_count + 1) * sizeof(*inventory->groups));
+	assert_non_null(inventory->groups);
+	group = &inventory->groups[inventory->group_count++];
+	*group = (struct pm_group_config){.name = strdup(name),
+					  .members = calloc(count + 1, sizeof(*group->members)),
+					  .member_count = count,
+					  .stagger_ms = stagger_ms};
+	assert_non_null(group->members);
+	for (size_t i = 0; i < count; i++)
+		group->members[i] = &inventory->machines[count - 1 - i];
 }
 
 /* For a machine of the inventory, before or after its world has begun. */
@@ -270,6 +290,7 @@ static inline void world_end(struct world *world)
 
 	world_free_machines(agent);
 	pm_polling_free(agent);
+	pm_groups_free(agent);
 	pm_notify_free(agent);
 	pm_job_ends_free(agent);
 	pm_timer_free(agent->flush_timer);
