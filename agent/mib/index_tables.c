@@ -3,65 +3,32 @@
 #include "agent/mib/mib.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* --- pmGroupMemberTable ----------------------------------------------------------------------- */
 
 static const struct pm_column member_columns[] = {[1] = PM_READ("pmGroupMemberMachineName", ASN_OCTET_STR)};
 
-static int compare_names(const void *a, const void *b)
-{
-	const struct pm_machine *const *x = a, *const *y = b;
+static struct pm_rows member_rows;
 
-	return strcmp((*x)->config->name, (*y)->config->name);
-}
-
-static int compare_name(const void *name, const void *machine)
-{
-	const struct pm_machine *const *m = machine;
-
-	return strcmp(name, (*m)->config->name);
-}
-
-static int add_members(struct pm_rows *rows, const struct pm_group_config *group, struct pm_machine **by_name)
+static int add_members(struct pm_rows *rows, const struct pm_group *group)
 {
 	oid index[PM_INDEX_MAX];
 	size_t length = pm_index_string(index, group->name);
 
 	for (size_t i = 0; i < group->member_count; i++) {
-		struct pm_machine **found =
-		    bsearch(group->members[i]->name, by_name, pm_mib_agent->machine_count, sizeof(*by_name),
-			    compare_name);
-
-		if (!found)
-			continue;
-		index[length] = (*found)->index;
-		if (pm_rows_add(rows, index, length + 1, *found) < 0)
+		index[length] = group->members[i]->index;
+		if (pm_rows_add(rows, index, length + 1, group->members[i]) < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static struct pm_rows member_rows;
-
 static int fill_members(struct pm_rows *rows)
 {
-	const struct pm_inventory *inventory = pm_mib_agent->inventory;
-	size_t count = pm_mib_agent->machine_count;
-	struct pm_machine **by_name;
 	int error = 0;
 
-	if (count == 0)
-		return 0;
-	by_name = malloc(count * sizeof(struct pm_machine *));
-	if (!by_name)
-		return -ENOMEM;
-	memcpy(by_name, pm_mib_agent->machines, count * sizeof(struct pm_machine *));
-	qsort(by_name, count, sizeof(struct pm_machine *), compare_names);
-	for (size_t i = 0; i < inventory->group_count && !error; i++)
-		error = add_members(rows, &inventory->groups[i], by_name);
-	free(by_name);
+	for (size_t i = 0; i < pm_mib_agent->group_count && !error; i++)
+		error = add_members(rows, &pm_mib_agent->groups[i]);
 	return error;
 }
 

@@ -12,9 +12,9 @@
 
 struct pm_agent *pm_mib_agent;
 
-static const struct pm_table *const tables[] = {&pm_agent_table, &pm_machine_table,      &pm_nic_table,
-						&pm_bmc_table,   &pm_group_member_table, &pm_name_table,
-						&pm_event_table, &pm_state_map_table};
+static const struct pm_table *const tables[] = {&pm_agent_table, &pm_machine_table, &pm_nic_table,
+						&pm_bmc_table,   &pm_group_table,   &pm_group_member_table,
+						&pm_name_table,  &pm_event_table,   &pm_state_map_table};
 
 #define TABLE_COUNT (sizeof(tables) / sizeof(*tables))
 
@@ -89,6 +89,7 @@ uint32_t pm_mib_time_stamp(uint64_t loop_ms)
 struct change {
 	struct pm_setting_owner owner;
 	struct pm_job *job;
+	struct pm_group_command *group_command;
 	struct {
 		enum pm_setting_key key;
 		char value[PM_SETTING_TEXT_MAX];
@@ -156,6 +157,14 @@ int pm_change_begin(struct pm_row_set *set, const struct pm_setting_owner *owner
 	return pm_mib_error(pm_job_reserve(request, &change->job, err));
 }
 
+int pm_change_add_group_command(struct pm_row_set *set, struct pm_group *group, enum pm_command action,
+				uint32_t stagger_ms, struct pm_error *err)
+{
+	struct change *change = set->work;
+
+	return pm_mib_error(pm_group_reserve(group, action, stagger_ms, &change->group_command, err));
+}
+
 static int store_settings(struct change *change, struct pm_error *err)
 {
 	int error = 0;
@@ -165,6 +174,8 @@ static int store_settings(struct change *change, struct pm_error *err)
 		    pm_setting_store(&change->owner, change->settings[i].key, change->settings[i].value, err);
 	if (!error && change->job)
 		error = pm_job_journal(change->job, err);
+	if (!error && change->group_command)
+		error = pm_group_journal(change->group_command, err);
 	return error;
 }
 
@@ -200,6 +211,8 @@ void pm_change_commit(struct pm_row_set *set)
 		pm_setting_apply(&change->owner, change->settings[i].key, change->settings[i].value);
 	if (change->job)
 		pm_job_release(change->job);
+	if (change->group_command)
+		pm_group_release(change->group_command);
 	free(change);
 	set->work = NULL;
 }
@@ -226,6 +239,8 @@ void pm_change_undo(struct pm_row_set *set)
 		restore_settings(change);
 	if (change->job)
 		pm_job_cancel(change->job);
+	if (change->group_command)
+		pm_group_cancel(change->group_command);
 	free(change);
 	set->work = NULL;
 }

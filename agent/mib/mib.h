@@ -4,6 +4,7 @@
 #define PM_MIB_H
 
 #include "agent/agent.h"
+#include "agent/group.h"
 #include "agent/job.h"
 #include "agent/mib/table.h"
 #include "agent/settings.h"
@@ -19,7 +20,7 @@ void pm_mib_free(void);
 /* --- for the tables --------------------------------------------------------------------------- */
 
 extern struct pm_agent *pm_mib_agent;
-extern const struct pm_table pm_agent_table, pm_machine_table, pm_nic_table, pm_bmc_table,
+extern const struct pm_table pm_agent_table, pm_machine_table, pm_nic_table, pm_bmc_table, pm_group_table,
     pm_group_member_table, pm_name_table, pm_event_table, pm_state_map_table;
 
 /* noCreation for an index whose machine is not there; else `there`. */
@@ -48,6 +49,9 @@ struct pm_change_map {
 int pm_change_begin(struct pm_row_set *set, const struct pm_setting_owner *owner,
 		    const struct pm_change_map *map, size_t map_length, const struct pm_job_request *request,
 		    struct pm_error *err);
+/* After it: the SET has a verb for a group, too. Returns an SNMP error. */
+int pm_change_add_group_command(struct pm_row_set *set, struct pm_group *group, enum pm_command action,
+				uint32_t stagger_ms, struct pm_error *err);
 /* One commit for all rows of a SET. */
 int pm_change_begin_all(struct pm_error *err);
 int pm_change_end_all(bool good, struct pm_error *err);

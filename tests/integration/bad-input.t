@@ -14,7 +14,7 @@ lab_need smidump perl sqlite3
 SMIPATH=$(lab_mib_directories)
 export SMIPATH
 perl "$LAB_ROOT/tests/integration/mib-writable.pl" "$LAB_ROOT/mib/PMSTACK-MIB.txt" \
-    pmAgentTable pmMachineTable pmNicTable pmBmcTable >"$LAB/writable" || bail_out "the MIB cannot be read"
+    pmAgentTable pmMachineTable pmNicTable pmBmcTable pmGroupTable >"$LAB/writable" || bail_out "the MIB cannot be read"
 declare -A oid=()
 while read -r name number _; do oid[$name]=$number; done <"$LAB/writable"
 while read -r module name _ number; do
@@ -98,7 +98,11 @@ machine "nas1" {
   probe { method = "icmp"  address = "$(machine_address nas1)" }
 }
 machine "nomac" { nic "eth0" { } }
+group "rack"  { members = { "web[01-03]", "nomac" }  stagger = 1ms }
+group "lame"  { members = { "nomac" } }
+group "empty" { }
 END
+rack=4.114.97.99.107 lame=4.108.97.109.101 empty=5.101.109.112.116.121
 # A small file system of its own, to be filled up below.
 mkdir -p "$LAB/state/pmstackd"
 mount -t tmpfs -o size=2m tmpfs "$LAB/state/pmstackd"
@@ -113,6 +117,7 @@ before_commands="$(commands web01) $(commands web02) $(commands web03)"
 instance_of() {
     case $1 in
     pmNic*) printf '4.1' ;;
+    pmGroup*) printf '%s' "$rack" ;;
     *) printf '1' ;;
     esac
 }
@@ -154,6 +159,11 @@ while read -r name _ type _; do
     [[ $name != pmBmc* ]] || refused inconsistentValue "$name of a machine without a BMC" "$name.4" "$type" 2
 done <"$LAB/writable"
 
+for index in 4.114.97.99.108 3.114.97.99 4.114.97.99 "$rack.0" 114.97.99.107 0 99; do
+    refused noCreation "a group that is not there" "pmGroupCommand.$index" i 2
+    refused noCreation "its stagger" "pmGroupStagger.$index" u 2
+done
+
 # ---- a machine lacks what the verb needs ----
 
 for verb in shutdown:4 powerOff:5 reboot:6 cycle:7 reset:8 softOff:11 diagnosticInterrupt:12 identify:15; do
@@ -172,6 +182,9 @@ refused inconsistentValue "the method ipmi without a BMC" pmMachinePowerOnMethod
 refused inconsistentValue "the method wol without a NIC" pmMachinePowerOnMethod.1 i 3
 refused inconsistentValue "the method wol without a MAC address" pmMachinePowerOnMethod.5 i 3
 refused inconsistentValue "a stack that is not there" pmMachineStackAdminState.1 i 2
+why="no members" refused inconsistentValue "a group without members" "pmGroupCommand.$empty" i 2
+why=MAC refused inconsistentValue "a group of which no member can" "pmGroupCommand.$lame" i 2
+why=suspend refused inconsistentValue "a verb that no member can do" "pmGroupCommand.$rack" i 9
 no_job "what cannot be done"
 
 # ---- read-only ----
@@ -182,6 +195,8 @@ refused notWritable "pmIndex" pmIndex.1 u 1
 refused notWritable "a column that the MIB does not have" "${oid[pmMachineEntry]}.26.1" i 1
 refused notWritable "pmNicMacAddress" pmNicMacAddress.4.1 x 020000000012
 refused notWritable "pmBmcAddress" pmBmcAddress.1 s 127.0.0.1
+refused notWritable "pmGroupMembers" "pmGroupMembers.$rack" u 9
+refused notWritable "pmGroupName" pmGroupName.1 s rack
 refused notWritable "pmNameIndex" pmNameIndex.5.119.101.98.48.49 u 2
 refused notWritable "pmEventText" pmEventText.1.1 s nothing
 refused notWritable "pmStateMapStates" pmStateMapStates.1 s x
@@ -205,6 +220,7 @@ why="fan exchange" each_verb "machine inhibited"
 accepted "allowed again" pmMachineInhibit.2 i 2 pmMachineInhibit.4 i 2
 accepted "the agent is inhibited" pmAgentInhibit.1 i 1
 why=pmAgentInhibit each_verb "agent inhibited"
+why=pmAgentInhibit refused inconsistentValue "agent inhibited: a group" "pmGroupCommand.$rack" i 2
 accepted "a setting is written nevertheless" pmMachineVmTimeout.2 u 60
 accepted "and a wish withdrawn" pmMachineAdminState.2 i 1
 accepted "allowed again" pmAgentInhibit.1 i 2
@@ -224,6 +240,11 @@ is "$(snmp_value reader pmMachineVmTimeout.2 | cut -d' ' -f1)" 60 "neither happe
 refused inconsistentValue "a verb and a wish" pmMachineCommand.2 i 2 pmMachineAdminState.2 i 3
 refused inconsistentValue "two verbs for one machine, from two tables" pmMachineCommand.2 i 2 pmBmcChassisControl.2 i 2
 refused inconsistentValue "two settings of one BMC" pmBmcIdentify.2 i 2 pmBmcRestorePolicy.2 i 4
+refused inconsistentValue "a group of which no member can, beside one that could" "pmGroupCommand.$rack" i 2 "pmGroupCommand.$lame" i 2
+refused inconsistentName "a group and a NIC that is not there" "pmGroupCommand.$rack" i 2 pmNicPort.4.7 u 7
+refused inconsistentValue "a group, and a magic packet without a MAC address" "pmGroupCommand.$rack" i 2 pmNicWake.5.1 i 2
+refused wrongValue "a stagger that is too long, with a verb" "pmGroupCommand.$rack" i 2 "pmGroupStagger.$rack" u 3600001
+is "$(snmp_value reader "pmGroupStagger.$rack" | cut -d' ' -f1)" 1 "the stagger is as before"
 lock=$(snmp_value reader pmAgentSetLock.1)
 refused inconsistentValue "a lock that another manager has moved" pmAgentSetLock.1 i $((lock + 1)) pmMachineCommand.2 i 2
 is "$(snmp_value reader pmAgentSetLock.1)" "$lock" "the lock did not move"
@@ -297,9 +318,12 @@ not_written() {
     refused commitFailed "$1: chassis control" pmBmcChassisControl.3 i 2
     refused commitFailed "$1: a setting" pmMachineVmTimeout.2 u 99
     refused commitFailed "$1: a wish" pmMachineAdminState.3 i 3
+    refused commitFailed "$1: a group" "pmGroupCommand.$rack" i 2
+    refused commitFailed "$1: the stagger of a group" "pmGroupStagger.$rack" u 99
     refused commitFailed "$1: two machines" pmMachineCommand.2 i 2 pmMachineCommand.3 i 5
     no_job "$1"
     is "$(snmp_value reader pmMachineVmTimeout.2 | cut -d' ' -f1)" 60 "$1: the setting is as before"
+    is "$(snmp_value reader "pmGroupStagger.$rack" | cut -d' ' -f1)" 1 "$1: so is that of the group"
     is "$(snmp_value reader pmMachineAdminState.3)" unmanaged "$1: so is the wish"
     is "$(commands web01) $(commands web02) $(commands web03)" "$untouched" "$1: nothing has been done"
 }

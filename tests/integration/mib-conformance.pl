@@ -16,7 +16,7 @@ require 'mib-report.pm';
 MibReport->import;
 
 my $ROOT   = '1.3.6.1.4.1.8072.9999.9999.7747';
-my @SERVED = qw(pmAgentTable pmMachineTable pmNicTable pmBmcTable pmGroupMemberTable pmNameTable pmEventTable pmStateMapTable);
+my @SERVED = qw(pmAgentTable pmMachineTable pmNicTable pmBmcTable pmGroupTable pmGroupMemberTable pmNameTable pmEventTable pmStateMapTable);
 my %CHANGING = (pmMachineStateAge => 1);
 
 # Columns with "No instance" in their DESCRIPTION. Those that this lab has nowhere, then those that some rows have.
@@ -347,6 +347,7 @@ sub check_agreement {
         (grep { ($indexed{ counted_name($name{$_}) } // 0) != $_ } keys %name), (keys %name == keys %indexed ? () : 'their numbers differ'));
     my %member = column('pmGroupMemberMachineName');
     none('pmGroupMemberMachineName is pmMachineName', grep { my ($machine) = /(\d+)$/; ($name{$machine} // '') ne $member{$_} } keys %member);
+    check_groups(\%member, { column('pmMachinePowerState') });
     my %state = column('pmMachinePowerState');
     my %map   = column('pmStateMapStates');
     none('pmStateMapStates is pmMachinePowerState', map {
@@ -355,6 +356,25 @@ sub check_agreement {
     } keys %map);
     is(join(' ', sort { $a <=> $b } keys %map), join(' ', sort { $a <=> $b } keys %{ { map { int(($_ - 1) / 256) + 1 => 1 } keys %state } }), 'the blocks of pmStateMapTable are those with machines');
     check_totals(%state);
+    return;
+}
+
+# pmGroupTable counts what pmGroupMemberTable lists.
+sub check_groups {
+    my ($member, $state) = @_;
+    my %column = (Members => { column('pmGroupMembers') });
+    my %of_state = (2 => 'Off', 4 => 'On', 1 => 'Unknown');
+    my %counted = map { $_ => { Members => 0, On => 0, Off => 0, Unknown => 0 } } keys %{ $column{Members} };
+    for my $index (keys %$member) {
+        my ($group, $machine) = $index =~ /^(.+)\.(\d+)$/;
+        $counted{$group}{Members}++;
+        $counted{$group}{ $of_state{ $state->{$machine} } }++;
+    }
+    $column{$_} = { column("pmGroup$_") } for qw(On Off Unknown);
+    none('pmGroupTable counts the members of pmGroupMemberTable', map {
+        my $group = $_;
+        map { "pmGroup$_.$group" } grep { ($column{$_}{$group} // -1) != $counted{$group}{$_} } keys %{ $counted{$group} }
+    } keys %counted);
     return;
 }
 
@@ -409,7 +429,7 @@ sub check_setting {
 }
 
 my @SETTINGS = qw(pmAgentJobMaxConcurrent pmAgentInhibit pmAgentNotifyEnable pmMachineInhibit pmMachineInhibitReason
-  pmMachineStackTimeout pmMachineVmTimeout pmMachinePowerOnMethod pmNicWolMethod pmNicInterface pmNicAddr pmNicPort);
+  pmMachineStackTimeout pmMachineVmTimeout pmMachinePowerOnMethod pmNicWolMethod pmNicInterface pmNicAddr pmNicPort pmGroupStagger);
 
 # A verb or a wish, and the machine in whose last result its job ends: 1 has a BMC and is on, 2 a NIC.
 my @VERBS = (
@@ -418,6 +438,7 @@ my @VERBS = (
     [ 'pmBmcChassisControl',      '1',   3, 1 ], [ 'pmBmcRestorePolicy',  '1', 4, undef ],
     [ 'pmBmcIdentify',            '1',   2, undef ], [ 'pmBmcBootDevice', '1', 2, undef ],
     [ 'pmBmcBootPersistent',      '1',   1, undef ], [ 'pmBmcBootEfi',    '1', 2, undef ],
+    [ 'pmGroupCommand', '6.114.97.99.107.45.49', 2, 1 ],    # rack-1
     [ 'pmNicWake',                '2.1', 2, 1 ], [ 'pmAgentConfigReload', '1', 2, 1 ],
 );
 
