@@ -45,12 +45,12 @@ attempts=(pmMachineCommand.1=powerOn pmMachineCommand.2=powerOff pmMachineAdminS
     pmMachineInhibit.1=true pmMachineInhibitReason.2=gone pmMachineVmTimeout.1=7 pmBmcChassisControl.1=powerUp
     pmBmcChassisControl.2=powerDown pmBmcIdentify.1=indefinite pmBmcBootDevice.2=pxe pmBmcRestorePolicy.1=alwaysOff
     pmNicWake.1.1=send pmNicInterface.2.1=lo pmNicPort.1.1=7 pmAgentInhibit.1=true pmAgentNotifyEnable.1=false
-    pmAgentJobMaxConcurrent.1=1 pmAgentConfigReload.1=reload)
+    pmAgentJobMaxConcurrent.1=1 pmAgentConfigReload.1=reload 'pmGroupCommand."rack"=powerOn' 'pmGroupStagger."rack"=7')
 
 # All that a SET could change, read by the reader; what the BMCs were told; how often the machines have started.
 settings() {
     snmp_as reader get -Oe pmMachine{AdminState,Inhibit,InhibitReason,VmTimeout,LastResult}.{1,2} pmNic{Interface,Port,WakeSent}.{1,2}.1 \
-        pmAgent{Inhibit,NotifyEnable,JobMaxConcurrent,JobsActive,JobsStarted,JobsFailed,ConfigLastReload}.1 2>&1
+        'pmGroupStagger."rack"' pmAgent{Inhibit,NotifyEnable,JobMaxConcurrent,JobsActive,JobsStarted,JobsFailed,ConfigLastReload}.1 2>&1
     machine_commands web01
     machine_commands web02
     machine_pid web02
@@ -139,7 +139,8 @@ denied() {
     is "${bad[*]}" "" "operator1 cannot write machine 2 or the agent: noAccess"
 }
 denied pmMachineCommand.2=powerOff pmMachineAdminState.2=off pmMachineInhibit.2=true pmBmcChassisControl.2=powerDown \
-    pmBmcIdentify.2=timed pmNicWake.2.1=send pmNicPort.2.1=7 pmAgentInhibit.1=true pmAgentConfigReload.1=reload
+    pmBmcIdentify.2=timed pmNicWake.2.1=send pmNicPort.2.1=7 pmAgentInhibit.1=true pmAgentConfigReload.1=reload \
+    'pmGroupCommand."rack"=powerOff'
 like "$(snmp_as operator1 set pmMachineCommand.1 = powerOn pmMachineCommand.2 = powerOff 2>&1)" 'noAccess|authorizationError' \
     "nor both in one SET"
 nothing_changed "operator1"
