@@ -281,14 +281,14 @@ static void add_bmc(struct pm_machine *machine)
 {
 	struct pm_bmc *bmc = machine->bmc;
 
-	pm_sweep_add(machine->agent->polling->bmcs, &bmc->clock.sweep, bmc->down);
+	pm_sweep_add(machine->agent->polling->bmcs, &bmc->clock.sweep, bmc->down || bmc->misses > 0);
 	pm_details_hold(machine->agent, true);
 }
 
 static void add_probe(struct pm_machine *machine)
 {
 	pm_sweep_add(machine->agent->polling->probes, &machine->probe_clock.sweep,
-		     machine->os_reachable == PM_OS_NO);
+		     machine->os_reachable == PM_OS_NO || machine->probe_misses > 0);
 }
 
 void pm_poll_sweep(struct pm_agent *agent)
