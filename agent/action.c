@@ -5,6 +5,7 @@
  */
 #include "agent/job_private.h"
 #include "agent/log.h"
+#include "agent/outcome.h"
 #include "agent/poll.h"
 #include "agent/state.h"
 
@@ -93,56 +94,16 @@ void pm_step_reached(struct pm_job *job, const char *note)
 	step_done(job, text);
 }
 
-static enum pm_result result_of(enum ipmi_result result)
-{
-	switch (result) {
-	case IPMI_OK:
-		return PM_RESULT_OK;
-	case IPMI_TIMEOUT:
-		return PM_RESULT_TIMEOUT;
-	case IPMI_UNREACHABLE:
-		return PM_RESULT_UNREACHABLE;
-	case IPMI_AUTH_FAILED:
-		return PM_RESULT_AUTH_FAILED;
-	case IPMI_INTERNAL:
-		return PM_RESULT_INTERNAL_ERROR;
-	case IPMI_CANCELLED:
-		return PM_RESULT_ABORTED;
-	default:
-		return PM_RESULT_REJECTED;
-	}
-}
-
 /* --- chassis control and settings of the BMC -------------------------------------------------- */
 
 static void send_request(struct pm_job *job);
 
-/* IPMI 2.0, table 5-2: with C0h nothing was done; with C3h and CEh it may have been, only the answer is missing. */
-static bool was_not_done(const struct ipmi_reply *reply)
-{
-	bool unanswered = reply->result == IPMI_TIMEOUT || reply->result == IPMI_CANCELLED ||
-			  reply->result == IPMI_UNREACHABLE;
-
-	return (unanswered && !reply->sent) ||
-	       (reply->result == IPMI_REJECTED && reply->completion_code == 0xc0);
-}
-
-static bool may_have_been_done(const struct ipmi_reply *reply)
-{
-	bool unanswered = reply->result == IPMI_TIMEOUT || reply->result == IPMI_CANCELLED ||
-			  reply->result == IPMI_UNREACHABLE;
-
-	return (unanswered && reply->sent) ||
-	       (reply->result == IPMI_REJECTED &&
-		(reply->completion_code == 0xc3 || reply->completion_code == 0xce));
-}
-
 static bool worth_retrying(const struct pm_job *job, const struct ipmi_reply *reply)
 {
-	bool harmless = was_not_done(reply) || reply->result == IPMI_SESSIONS_EXHAUSTED;
+	enum pm_outcome outcome = pm_outcome_of(reply);
+	bool harmless = outcome == PM_OUTCOME_NOT_DONE ||
+			(outcome == PM_OUTCOME_DOUBTFUL && !job->steps[job->step].momentary);
 
-	if (!job->steps[job->step].momentary)
-		harmless |= may_have_been_done(reply);
 	return harmless && job->tries < TRIES_MAX;
 }
 
@@ -182,7 +143,7 @@ static void on_verified(const struct ipmi_reply *reply, void *data)
 		return;
 	job->op = NULL;
 	if (reply->result != IPMI_OK) {
-		pm_step_failed(job, result_of(reply->result), reply->text);
+		pm_step_failed(job, pm_outcome_result(reply), reply->text);
 		return;
 	}
 	note_report(job->request.machine, wish->command == IPMI_SET_BOOT_FLAGS, reply);
@@ -228,21 +189,34 @@ static void accepted(struct pm_job *job)
 	}
 }
 
+/* A momentary command that may have been done; an answer that says only "error" is a refusal all the same. */
+static void end_in_doubt(struct pm_job *job, const struct ipmi_reply *reply)
+{
+	bool refused = reply->result == IPMI_REJECTED &&
+		       (reply->completion_code == 0x00 || reply->completion_code == 0xff);
+	char text[400];
+
+	snprintf(text, sizeof(text), "%s; it may have been done and is not sent twice: look at the machine",
+		 reply->text);
+	pm_step_failed(job,
+		       reply->result == IPMI_CANCELLED ? PM_RESULT_INTERRUPTED
+		       : refused                       ? PM_RESULT_REJECTED
+						       : PM_RESULT_TIMEOUT,
+		       text);
+}
+
 static void request_failed(struct pm_job *job, const struct ipmi_reply *reply)
 {
 	char text[400], tries[32] = "";
 
+	if (current(job)->momentary && pm_outcome_of(reply) == PM_OUTCOME_DOUBTFUL) {
+		end_in_doubt(job, reply);
+		return;
+	}
 	if (job->tries > 1)
 		snprintf(tries, sizeof(tries), " (tried %u times)", job->tries);
-	if (current(job)->momentary && may_have_been_done(reply)) {
-		snprintf(text, sizeof(text),
-			 "%s; it may have been done and is not sent twice: look at the machine", reply->text);
-		pm_step_failed(
-		    job, reply->result == IPMI_CANCELLED ? PM_RESULT_INTERRUPTED : PM_RESULT_TIMEOUT, text);
-	} else {
-		snprintf(text, sizeof(text), "%s%s", reply->text, tries);
-		pm_step_failed(job, result_of(reply->result), text);
-	}
+	snprintf(text, sizeof(text), "%s%s", reply->text, tries);
+	pm_step_failed(job, pm_outcome_result(reply), text);
 }
 
 static void on_reply(const struct ipmi_reply *reply, void *data)
@@ -256,7 +230,7 @@ static void on_reply(const struct ipmi_reply *reply, void *data)
 		accepted(job);
 	} else if (worth_retrying(job, reply)) {
 		snprintf(job->trouble, sizeof(job->trouble), "%s", reply->text);
-		job->troubled = result_of(reply->result);
+		job->troubled = pm_outcome_result(reply);
 		pm_timer_start(job->timer, RETRY_MS);
 	} else {
 		request_failed(job, reply);
