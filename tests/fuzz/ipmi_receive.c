@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * libFuzzer: packets from the network in every state of a session. Bits 0-4 of the first octet choose what the BMC was
- * asked, bits 5 and 6 the cipher suite; the rest are packets, each after its length (one octet, times four).
+ * libFuzzer: packets from the network in every state of a session, of IPMI 2.0 and 1.5. Bits 0-4 of the first octet choose
+ * what the BMC was asked, bits 5 and 6 the cipher suite, bit 0 of the second one IPMI 1.5; the rest are packets, each after
+ * its length (one octet, times four).
  *
- * With bit 7 the session goes without integrity codes, and session ID, sequence number and flags are made right, so that
- * what lies behind authentication, decryption too, is reached.
+ * With bit 7 of the first octet nothing is authenticated, and session ID, sequence number and flags are made right, so that
+ * what lies behind authentication, decryption too, is reached. Conversations are left to ipmi_session.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uv_loop_t loop;
 static struct ipmi_engine *engine;
-static struct ipmi_bmc *bmc;
+static struct ipmi_bmc *bmcs[2], *bmc; /* by version; the one at hand */
 static const uint8_t suites[] = {3, 0, 2, 17};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -32,9 +33,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	if (uv_loop_init(&loop) < 0 || ipmi_engine_new(&loop, &engine) < 0 ||
-	    ipmi_bmc_new(engine, &config, &bmc) < 0 || ipmi_engine_address(bmc) < 0)
+	if (uv_loop_init(&loop) < 0 || ipmi_engine_new(&loop, &engine) < 0)
 		abort();
+	for (int version = IPMI_VERSION_2_0; version <= IPMI_VERSION_1_5; version++) {
+		config.version = (enum ipmi_version)version;
+		if (ipmi_bmc_new(engine, &config, &bmcs[version]) < 0 ||
+		    ipmi_engine_address(bmcs[version]) < 0)
+			abort();
+	}
 	return 0;
 }
 
@@ -45,6 +51,9 @@ static void enter_state(uint8_t choice)
 	uint8_t suite = suites[choice >> 5 & 3];
 
 	memset(s, 0, sizeof(*s));
+	bmc->workarounds = choice & 0x80 && bmc == bmcs[IPMI_VERSION_1_5]
+			       ? IPMI_WORKAROUND_FLAGS_OUTOFBAND_NO_AUTH_CODE_CHECK
+			       : 0;
 	bmc->suites[0] = suite;
 	if (ipmi_cipher_suite_id_to_algorithms(suite, &s->authentication, &s->integrity,
 					       &s->confidentiality) < 0)
@@ -62,6 +71,17 @@ static void enter_state(uint8_t choice)
 	bmc->tag = 1;
 	bmc->rq_seq = 1;
 	bmc->transmit_at_ms = UINT64_MAX;
+}
+
+/* IPMI 2.0, table 13-8 */
+static void repair_lan_header(uint8_t *packet, size_t length, uint32_t sequence)
+{
+	static const uint8_t rmcp[] = {0x06, 0x00, 0xff, 0x07, IPMI_AUTHENTICATION_TYPE_MD5};
+
+	memcpy(packet, rmcp, sizeof(rmcp));
+	memcpy(packet + 5, &sequence, 4);
+	memcpy(packet + 9, &bmc->session.managed_id, 4);
+	packet[29] = (uint8_t)(length - 30);
 }
 
 static void repair_header(uint8_t *packet, size_t length, uint32_t sequence)
@@ -91,7 +111,9 @@ static void input(const uint8_t *data, size_t size, bool repair, uint32_t sequen
 	if (!packet)
 		abort();
 	memcpy(packet, data, size);
-	if (repair && size > 16 && bmc->waiting && bmc->waiting->framing == IPMI_FRAMING_SESSION)
+	if (repair && size > 30 && bmc == bmcs[IPMI_VERSION_1_5])
+		repair_lan_header(packet, size, sequence);
+	else if (repair && size > 16 && bmc->waiting && bmc->waiting->framing == IPMI_FRAMING_SESSION)
 		repair_header(packet, size, sequence);
 	ipmi_engine_input(engine, &bmc->peer, packet, size);
 	free(packet);
@@ -116,15 +138,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ipmi_request request = {.command = IPMI_GET_CHASSIS_STATUS, .done = on_done};
 
-	if (size < 2)
+	if (size < 3)
 		return 0;
+	bmc = bmcs[data[1] & 1];
 	if ((data[0] & 0x1f) % IPMI_EXCHANGE_COUNT >= IPMI_EXCHANGE_COMMAND)
 		request.command =
 		    (enum ipmi_command)((data[0] & 0x1f) % IPMI_EXCHANGE_COUNT - IPMI_EXCHANGE_COMMAND);
 	if (!ipmi_bmc_submit(bmc, &request))
 		abort();
 	enter_state(data[0]);
-	run_packets(data + 1, size - 1, data[0] & 0x80);
+	run_packets(data + 2, size - 2, data[0] & 0x80);
 	bmc->session.has_keys = false;
 	while (bmc->head)
 		ipmi_op_cancel(bmc->head);
