@@ -191,10 +191,10 @@ FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=
 FUZZ_MAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(TEST_JOBS)) SANITIZE= \
             BUILD=build-fuzz CC=clang SANFLAGS='$(FUZZ_FLAGS)' OPT=-O1 HARDENING=-fPIE
 
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ARCHIVES)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ARCHIVES) $(BUILD)/sim/libsim.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS) -lgcrypt
 
 .PHONY: fuzz-programs fuzz-link
 fuzz-link: $(FUZZ_BIN)

@@ -13,6 +13,7 @@ trap 'rm -rf "$work"' EXIT
 runs_of() {
     case $1 in
     config_load) printf 8000 ;;
+    ipmi_session) printf 4000 ;;
     *) printf 150000 ;;
     esac
 }
