@@ -14,7 +14,7 @@
 
 #define TICK_MS           250
 #define RETRY_MS          2000  /* after a request without an answer */
-#define TRIES_MAX         3     /* of a request that is not answered, until the step fails */
+#define FAILURES_MAX      3     /* in a row, of a BMC that is silent or refuses, until the step fails */
 #define REPEAT_MS         15000 /* power up, power down: accepted, but the state does not come */
 #define CYCLE_SETTLE_MS   8000  /* a cycle so short that no poll saw the machine off */
 #define CONFIRM_MARGIN_MS 1000
@@ -98,13 +98,19 @@ void pm_step_reached(struct pm_job *job, const char *note)
 
 static void send_request(struct pm_job *job);
 
-static bool worth_retrying(const struct pm_job *job, const struct ipmi_reply *reply)
+/*
+ * A BMC that answers at times, as over a network that loses packets, or that has no free session for the moment, is asked
+ * for as long as the step may take; one that says nothing at all, or always "not now", a few times.
+ */
+static bool worth_retrying(struct pm_job *job, const struct ipmi_reply *reply)
 {
 	enum pm_outcome outcome = pm_outcome_of(reply);
 	bool harmless = outcome == PM_OUTCOME_NOT_DONE ||
 			(outcome == PM_OUTCOME_DOUBTFUL && !job->steps[job->step].momentary);
+	bool lives = reply->result == IPMI_TIMEOUT || reply->result == IPMI_SESSIONS_EXHAUSTED;
 
-	return harmless && job->tries < TRIES_MAX;
+	job->failures = lives ? 0 : job->failures + 1;
+	return harmless && job->failures < FAILURES_MAX;
 }
 
 /* What the BMC reports now, as the poll would have found it. */
@@ -176,7 +182,7 @@ static void accepted(struct pm_job *job)
 	job->acted = true;
 	job->acceptances++;
 	job->acted_ms = now(job);
-	job->tries = 0;
+	job->tries = job->failures = 0;
 	if (step->kind == PM_STEP_BMC_SETTING) {
 		verify_setting(job);
 	} else if (!step->goal) {
@@ -343,7 +349,7 @@ static void begin_step(struct pm_job *job)
 {
 	pm_action_stop(job);
 	job->acted = job->left_goal = false;
-	job->tries = job->bursts = job->acceptances = 0;
+	job->tries = job->failures = job->bursts = job->acceptances = 0;
 	job->trouble[0] = '\0';
 	job->troubled = 0;
 	act(job);

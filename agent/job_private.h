@@ -34,10 +34,10 @@ struct pm_job {
 	bool confirming; /* the goal seems to be reached already: one fresh look before saying so */
 	bool acted;      /* the BMC accepted, or a magic packet was sent */
 	bool left_goal;  /* cycle: the machine was seen off */
-	unsigned tries, acceptances;
-	bool was_on;            /* when it began */
-	bool resumed;           /* after a restart: the machine is looked at first */
-	struct pm_job_end *end; /* room for the end: there must be one when the job is over */
+	unsigned tries, failures, acceptances; /* failures: tries in a row without any answer, or refused */
+	bool was_on;                           /* when it began */
+	bool resumed;                          /* after a restart: the machine is looked at first */
+	struct pm_job_end *end;                /* room for the end: there must be one when the job is over */
 	unsigned bursts, packets_sent, packets_seen;
 	unsigned burst_sent, burst_seen; /* of the current one, as reported so far */
 	char trouble[256];               /* the last thing that went wrong */

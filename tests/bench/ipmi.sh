@@ -24,7 +24,7 @@ UNKNOWN_MACHINES=$PM_ROOT_OID.1.1.1.8.1
 MACHINES_ON=$PM_ROOT_OID.1.1.1.6.1
 MACHINES_OFF=$PM_ROOT_OID.1.1.1.7.1
 JOBS_ACTIVE=$PM_ROOT_OID.1.1.1.11.1
-LAST_RESULT=$PM_ROOT_OID.1.2.1.7
+LAST_RESULT=$PM_ROOT_OID.1.2.1.10
 GROUP_COMMAND=$PM_ROOT_OID.1.8.1.6.3.97.108.108 # of the group "all"
 POWER_ON=2 POWER_OFF=5 RESET=8                  # PmCommand
 RESULT_OK=2                                     # PmResult
@@ -194,8 +194,8 @@ lossy() {
     command_all "$1"
     wait_until 600 jobs_over || bench_die "jobs are still active"
     once=$(effects "$2" | awk '$2 == 1 { print $1 }') more=$(effects "$2" | awk '$2 > 1 { n += $1 } END { print n + 0 }')
-    results=$(snmp_as operator bulkwalk -OvQe "$LAST_RESULT" | sort | uniq -c | awk '{ printf "%s%d x %d", n++ ? ", " : "", $1, $2 }')
-    ok_jobs=$(snmp_as operator bulkwalk -OvQe "$LAST_RESULT" | grep -cx "$RESULT_OK")
+    results=$(snmp_as operator bulkwalk -Ove "$LAST_RESULT" | sort | uniq -c | awk '{ printf "%s%d x %d", n++ ? ", " : "", $1, $2 }')
+    ok_jobs=$(snmp_as operator bulkwalk -Ove "$LAST_RESULT" | grep -cx "$RESULT_OK")
 }
 
 measure_loss() {
