@@ -70,11 +70,12 @@ static uint8_t choose_suite(const struct sim_profile *profile, const uint8_t *re
 
 	if (offers(profile, &a, authentication, integrity, confidentiality, suite))
 		return NO_ERRORS;
-	if (!offers(profile, &a, authentication, false, false, suite))
+	/* tables 13-17 to 13-19: numbers that nobody has given yet are invalid, the others may be had elsewhere */
+	if (a.authentication > 3)
 		return INVALID_AUTHENTICATION;
-	if (!offers(profile, &a, false, integrity, false, suite))
+	if (a.integrity > 4)
 		return INVALID_INTEGRITY;
-	if (!offers(profile, &a, false, false, confidentiality, suite))
+	if (a.confidentiality > 3)
 		return INVALID_CONFIDENTIALITY;
 	return NO_SUITE_MATCH;
 }
