@@ -391,26 +391,56 @@ static void tell_ready(const struct farm *farm)
 	fflush(stdout);
 }
 
+/* --do: what it answers is of no interest, unless it is wrong. */
+static int begin_with(struct farm *farm, char *line)
+{
+	char *answer = NULL;
+	size_t size;
+	FILE *out = open_memstream(&answer, &size);
+	int result;
+
+	if (!out)
+		return -1;
+	result = farm_control_line(farm, line, out);
+	fclose(out);
+	if (result < 0)
+		fprintf(stderr, "bmcfarm: --do: %s", answer);
+	free(answer);
+	return result;
+}
+
+/* The exit status of what went wrong; 0: it listens. */
+static int begin(struct options *o)
+{
+	struct farm *farm = o->farm;
+
+	if (farm_net_open(farm) < 0)
+		return EXIT_START;
+	farm_reset(farm);
+	for (unsigned i = 0; i < o->order_count; i++)
+		if (begin_with(farm, o->orders[i]) < 0)
+			return EXIT_USAGE;
+	tell_ready(farm);
+	return 0;
+}
+
 static int run(struct options *o)
 {
 	struct farm *farm = o->farm;
 	uv_loop_t loop;
+	int result;
 
 	if (farm_log_open(farm) < 0 || make_bmcs(farm) < 0 || uv_loop_init(&loop) < 0)
 		return EXIT_START;
 	farm->loop = &loop;
-	if (farm_net_open(farm) < 0)
-		return EXIT_START;
 	start(farm);
-	farm_reset(farm);
-	for (unsigned i = 0; i < o->order_count; i++)
-		if (farm_control_line(farm, o->orders[i], stderr) < 0)
-			return EXIT_USAGE;
-	tell_ready(farm);
-	farm_control_init(farm);
-	uv_run(&loop, UV_RUN_DEFAULT);
+	result = begin(o);
+	if (result == 0) {
+		farm_control_init(farm);
+		uv_run(&loop, UV_RUN_DEFAULT);
+	}
 	stop(farm);
-	return EXIT_SUCCESS;
+	return result;
 }
 
 int main(int argc, char **argv)

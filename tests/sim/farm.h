@@ -40,6 +40,7 @@ struct farm_bmc {
 
 struct farm_due {
 	int64_t at_us;
+	uint64_t serial;            /* of two at the same time the one that was added first comes first */
 	unsigned bmc;               /* index */
 	struct farm_packet *packet; /* NULL: the BMC itself has something to do */
 };
@@ -78,6 +79,7 @@ struct farm {
 	uint32_t kernel_dropped4, kernel_dropped6;
 	struct farm_due *heap; /* the earliest first */
 	size_t heap_count, heap_size;
+	uint64_t serial;
 	FILE *log;
 	struct farm_totals totals;
 	uint32_t *gaps;  /* a counter for each ms */

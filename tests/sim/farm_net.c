@@ -315,40 +315,43 @@ static int open_socket(struct farm *farm, int family)
 	return fd;
 }
 
-static int watch(struct farm *farm, uv_poll_t *poll, int fd)
+static int open_family(struct farm *farm, int family, uv_poll_t *poll, int *fd)
 {
 	poll->data = farm;
-	return uv_poll_init(farm->loop, poll, fd) < 0 || uv_poll_start(poll, UV_READABLE, on_readable) < 0
-		   ? -1
-		   : 0;
+	*fd = open_socket(farm, family);
+	if (*fd < 0) {
+		fprintf(stderr, "bmcfarm: UDP port %u of %s: %s\n", farm->port,
+			family == AF_INET ? "0.0.0.0" : "[::]", strerror(errno));
+		return -1;
+	}
+	if (uv_poll_init(farm->loop, poll, *fd) < 0) {
+		fprintf(stderr, "bmcfarm: the socket can not be polled\n");
+		close(*fd);
+		*fd = -1;
+		return -1;
+	}
+	uv_poll_start(poll, UV_READABLE, on_readable);
+	return 0;
 }
 
 int farm_net_open(struct farm *farm)
 {
-	farm->socket6 = -1;
-	farm->socket4 = open_socket(farm, AF_INET);
-	if (farm->socket4 < 0) {
-		fprintf(stderr, "bmcfarm: UDP port %u of 0.0.0.0: %s\n", farm->port, strerror(errno));
+	farm->socket4 = farm->socket6 = -1;
+	if (open_family(farm, AF_INET, &farm->poll4, &farm->socket4) < 0)
 		return -1;
-	}
-	if (farm->ipv6 && (farm->socket6 = open_socket(farm, AF_INET6)) < 0) {
-		fprintf(stderr, "bmcfarm: UDP port %u of [::]: %s\n", farm->port, strerror(errno));
-		return -1;
-	}
-	if (watch(farm, &farm->poll4, farm->socket4) < 0 ||
-	    (farm->socket6 >= 0 && watch(farm, &farm->poll6, farm->socket6) < 0)) {
-		fprintf(stderr, "bmcfarm: the sockets can not be polled\n");
-		return -1;
-	}
-	return 0;
+	return farm->ipv6 ? open_family(farm, AF_INET6, &farm->poll6, &farm->socket6) : 0;
+}
+
+static void close_family(uv_poll_t *poll, int fd)
+{
+	if (fd < 0)
+		return;
+	uv_close((uv_handle_t *)poll, NULL);
+	close(fd);
 }
 
 void farm_net_close(struct farm *farm)
 {
-	uv_close((uv_handle_t *)&farm->poll4, NULL);
-	close(farm->socket4);
-	if (farm->socket6 < 0)
-		return;
-	uv_close((uv_handle_t *)&farm->poll6, NULL);
-	close(farm->socket6);
+	close_family(&farm->poll4, farm->socket4);
+	close_family(&farm->poll6, farm->socket6);
 }

@@ -14,9 +14,14 @@ static void swap(struct farm_due *a, struct farm_due *b)
 	*b = other;
 }
 
+static bool earlier(const struct farm_due *a, const struct farm_due *b)
+{
+	return a->at_us < b->at_us || (a->at_us == b->at_us && a->serial < b->serial);
+}
+
 static void sift_up(struct farm_due *heap, size_t i)
 {
-	for (; i > 0 && heap[i].at_us < heap[(i - 1) / 2].at_us; i = (i - 1) / 2)
+	for (; i > 0 && earlier(&heap[i], &heap[(i - 1) / 2]); i = (i - 1) / 2)
 		swap(&heap[i], &heap[(i - 1) / 2]);
 }
 
@@ -25,9 +30,9 @@ static void sift_down(struct farm_due *heap, size_t count, size_t i)
 	for (;;) {
 		size_t least = i, left = 2 * i + 1;
 
-		if (left < count && heap[left].at_us < heap[least].at_us)
+		if (left < count && earlier(&heap[left], &heap[least]))
 			least = left;
-		if (left + 1 < count && heap[left + 1].at_us < heap[least].at_us)
+		if (left + 1 < count && earlier(&heap[left + 1], &heap[least]))
 			least = left + 1;
 		if (least == i)
 			return;
@@ -89,7 +94,8 @@ void farm_timer_add(struct farm *farm, int64_t at_us, unsigned bmc, struct farm_
 		if (!farm->heap)
 			abort();
 	}
-	farm->heap[farm->heap_count] = (struct farm_due){.at_us = at_us, .bmc = bmc, .packet = packet};
+	farm->heap[farm->heap_count] =
+	    (struct farm_due){.at_us = at_us, .serial = farm->serial++, .bmc = bmc, .packet = packet};
 	sift_up(farm->heap, farm->heap_count++);
 	if (farm->heap[0].at_us == at_us)
 		arm(farm);
