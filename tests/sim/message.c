@@ -202,7 +202,7 @@ static uint8_t serve(struct sim_request *rq, struct sim_buffer *reply)
 
 	if (s)
 		recognise(rq);
-	if (rq->duplicate && rq->bmc->quirks.dedup && s->last_length != 0xff) {
+	if (s && rq->duplicate && rq->bmc->quirks.dedup && s->last_length != 0xff) {
 		sim_put(reply, s->last + 1, s->last_length - 1U);
 		return s->last[0];
 	}

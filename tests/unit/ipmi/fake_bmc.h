@@ -69,6 +69,8 @@ struct fake_bmc {
 	 * by fake_send(). plain_flags says that the packet is inside the session.
 	 */
 	bool (*filter)(struct fake_bmc *bmc, enum fake_kind kind, uint8_t *packet, size_t length);
+	/* Called with each packet that comes in; it may change it. Returns false to lose it. */
+	bool (*request)(struct fake_bmc *bmc, uint8_t *packet, size_t length);
 	void *data;
 
 	uint8_t storage[1500]; /* a packet being received */
@@ -168,6 +170,8 @@ static inline void fake_on_packet(uv_udp_t *socket, ssize_t length, const uv_buf
 		return;
 	memcpy(&fake->peer, from, sizeof(fake->peer));
 	fake_take_settings(fake, now_us);
+	if (fake->request && !fake->request(fake, (uint8_t *)buffer->base, (size_t)length))
+		return;
 	answered =
 	    sim_bmc_receive(&fake->bmc, now_us, from, (uint8_t *)buffer->base, (size_t)length, &answer);
 	fake_show(fake);
