@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Verbs and settings on a BMC made for tests, which answers what ipmi_sim cannot: completion codes of the kind "it may
+# Verbs and settings on simulated BMCs, which answer what ipmi_sim cannot: completion codes of the kind "it may
 # have been done" (IPMI 2.0, table 5-2), and boot flags that are valid.
 # shellcheck disable=SC2119 # functions of the lab have optional arguments
 set -u
@@ -10,32 +10,29 @@ set -u
 . "$(dirname "$0")/room.sh"
 lab_begin "$@"
 
-# ---- given: BMCs on 127.0.0.1, each with an answer of its own to Chassis Control ----
+# ---- given: simulated BMCs, each with an answer of its own to Chassis Control ----
 
-fake=${PM_TEST_BIN:-$LAB_ROOT/build/tests}/ipmi_fake
-[[ -x $fake ]] || bail_out "$fake is missing: make programs"
 { lab_snmptrapd && lab_snmpd; } || bail_out "no master agent"
-password=$(lab_agent_secret fake.password secret)
-# fake NUMBER [OPTION...]: a BMC at port 9300 + NUMBER.
-fake() {
-    lab_spawn "fake-$1" "$fake" "$((9300 + $1))" 3 "${@:2}"
-    wait_until "$WAIT_S" lab_log_has "fake-$1" listening || bail_out "no BMC"
+lab_farm --count 5 || bail_out "no BMCs"
+farm bmc 1-3,5 power on
+farm bmc 1 set cycle-time=0
+farm bmc 1,4 code chassis-control=0xc3 done=yes
+farm bmc 2 code chassis-control=0xce done=yes
+farm bmc 3 code chassis-control=0xd5
+# done_by NUMBER: what it was told since `forget`, on one line.
+done_by() {
+    tail -n +$((mark + 1)) "$LAB/log/farm.log" | grep -oE "bmc=$1 (chassis-control|set-boot-options)=[^ ]+" |
+        cut -d= -f3 | paste -sd,
 }
-# done_by NUMBER: what it was told, on one line.
-done_by() { grep -E '^(control|boot)' "$LAB/log/fake-$1.log" | paste -sd,; }
-forget() { : >"$LAB/log/fake-$1.log"; }
-
-fake 1 on control-code=0xc3
-fake 2 on control-code=0xce
-fake 3 on control-code=0xd5
-fake 4 control-code=0xc3
-fake 5 on
+forget() { mark=$(wc -l <"$LAB/log/farm.log"); }
+forget
 {
     printf 'agent { name = "room"  poll-interval = 30s }\n'
-    printf 'credentials "fake" { username = "admin"  password-file = "%s"  cipher-suites = { 3 } }\n' "$password"
+    printf 'credentials "farm" { username = "%s"  password-file = "%s"  cipher-suites = { 3 } }\n' \
+        "$LAB_BMC_USER" "$LAB_BMC_PASSWORD_FILE"
     for number in 1 2 3 4 5; do
-        printf 'machine "m%d" { bmc { address = "127.0.0.1"  port = %d  credentials = "fake"  timeout = 1s } }\n' \
-            "$number" $((9300 + number))
+        printf 'machine "m%d" { bmc { address = "127.1.0.%d"  port = %d  credentials = "farm"  timeout = 1s } }\n' \
+            "$number" "$number" "$LAB_FARM_PORT"
     done
 } | lab_agent_conf
 lab_agent || bail_out "no agent"
@@ -45,17 +42,17 @@ becomes pmMachinePowerState.4 off "m4 is off"
 # ---- done, but the answer says only that there is none ----
 
 momentary() {
-    forget "$1"
+    forget
     trap_mark
     verb "$1" "$2" timeout "$2, answered with $4"
     like "$(result_text "$1")" "may have been done and is not sent twice" "the result says that it may have been done"
-    is "$(done_by "$1")" "control $3" "it was sent once"
+    is "$(done_by "$1")" "$3" "it was sent once"
     told "pmJobFailed.*pmNotifyJobAction.0 = $2" "and is told as failed"
 }
-momentary 1 reset 3 0xC3
-momentary 1 cycle 2 0xC3
-momentary 1 diagnosticInterrupt 4 0xC3
-momentary 2 reset 3 0xCE
+momentary 1 reset hard-reset 0xC3
+momentary 1 cycle power-cycle 0xC3
+momentary 1 diagnosticInterrupt diagnostic-interrupt 0xC3
+momentary 2 reset hard-reset 0xCE
 verb 3 reset rejected "reset, answered with 0xD5: a refusal, with which nothing was done"
 like "$(result_text 3)" '0x[dD]5' "has the code in words"
 unlike "$(result_text 3)" "may have been done" "and no more than it knows"
@@ -63,10 +60,10 @@ unlike "$(result_text 3)" "may have been done" "and no more than it knows"
 # A wish may be sent again: it is the same however often it is done.
 put pmMachineCommand.4 powerOn >/dev/null
 ok $? "powerOn, answered with 0xC3"
-twice() { [[ $(done_by 4) == "control 1,control 1"* ]]; }
+twice() { [[ $(done_by 4) == "power-up,power-up"* ]]; }
 wait_until "$WAIT_S" twice
 ok $? "is sent again"
-lab_signal fake-4 USR1
+farm bmc 4 code none
 job_end 4
 is "$(value pmMachineLastResult.4) $(value pmMachinePowerState.4)" "ok on" "and succeeds when it is accepted"
 
@@ -80,25 +77,25 @@ set_boot() {
     is "$(value pmMachineLastResult.5): $(boot)" "ok: $1" "$2" || diag "$(result_text 5)"
 }
 becomes pmBmcBootDevice.5 noOverride "the boot flags are read"
-forget 5
+forget
 set_boot "pxe false false" "BootDevice pxe" pmBmcBootDevice.5 pxe
 set_boot "disk false false" "and another, within the same poll interval" pmBmcBootDevice.5 disk
 set_boot "disk true false" "BootPersistent alone leaves the device as it is" pmBmcBootPersistent.5 true
 set_boot "disk true true" "BootEfi alone as well" pmBmcBootEfi.5 true
 set_boot "cdrom false true" "two of them in one SET" pmBmcBootDevice.5 cdrom pmBmcBootPersistent.5 false
 set_boot "noOverride false true" "and back" pmBmcBootDevice.5 noOverride
-is "$(done_by 5)" "boot 80 04 00 00 00,boot 80 08 00 00 00,boot c0 08 00 00 00,boot e0 08 00 00 00,boot a0 14 00 00 00,boot a0 00 00 00 00" \
+is "$(done_by 5)" "5:8004000000,5:8008000000,5:c008000000,5:e008000000,5:a014000000,5:a000000000" \
     "what the BMC was told, octet by octet"
 
 # A BMC that has not told its flags yet cannot be told a part of them.
 lab_agent_stop
 is "$LAB_STATUS" 0 "the agent stops cleanly"
-lab_signal fake-5 STOP
+farm bmc 5 dead on
 lab_agent || bail_out "no agent"
 like "$(put pmBmcBootPersistent.5 true)" inconsistentValue "BootPersistent alone, the rest not yet known: refused"
 lab_agent_logged 'has not told its boot device'
 ok $? "the log says why"
-lab_signal fake-5 CONT
+farm bmc 5 dead off
 lab_agent_stop
 is "$LAB_STATUS" 0 "the agent stops cleanly"
 done_testing
