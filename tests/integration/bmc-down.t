@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# When a BMC counts as down and as up again: after as many misses as configured, told once, whatever the network does, and
+# a thousand that go at once are a few lines in the log.
+# shellcheck disable=SC2119 # functions of the lab have optional arguments
+set -u
+# shellcheck source=tests/lab/lab.sh
+. "$(dirname "$0")/../lab/lab.sh"
+# shellcheck source=tests/integration/room.sh
+. "$(dirname "$0")/room.sh"
+lab_begin "$@"
+
+# ---- given: BMCs polled every second; the first machines have numbers of misses of their own ----
+
+{ lab_snmptrapd && lab_snmpd && lab_farm --count 250 --slots 32; } || bail_out "no farm"
+farm bmc all power on >/dev/null
+lab_agent_conf <<END
+agent { name = "room"  poll-interval = 1s  misses = 4  power-interval = 0 }
+credentials "lab" { username = "$LAB_BMC_USER"  password-file = "$LAB_BMC_PASSWORD_FILE" }
+machine "m1" { bmc { address = "127.1.0.1"  credentials = "lab"  timeout = 500ms  misses = 1 } }
+machine "m2" { bmc { address = "127.1.0.2"  credentials = "lab"  timeout = 500ms } }
+machine "m3" { bmc { address = "127.1.0.3"  credentials = "lab"  timeout = 500ms  misses = 1 } }
+machine "m4" { bmc { address = "127.1.0.4"  credentials = "lab"  timeout = 500ms  misses = 1  poll-interval = 1h } }
+machine "lossy[11-40]" { bmc { address = "127.1.0.[11-40]"  credentials = "lab"  timeout = 5s  misses = 2 } }
+machine "many[51-250]" { bmc { address = "127.1.0.[51-250]"  credentials = "lab"  timeout = 500ms  misses = 2 } }
+END
+lab_agent || bail_out "no agent"
+becomes pmAgentMachinesOn.1 234 "all are on"
+
+# ---- how many misses ----
+
+trap_mark
+start_ms=$(tap_now_ms)
+farm bmc 1,2 dead on >/dev/null
+told 'pmBmcDown.*pmMachineName.1 ' "misses = 1: down"
+is "$(value pmBmcStatus.2) $(value pmMachinePowerState.2)" "ok on" "while with misses = 4 nothing is known yet"
+like "$(trap_value "$told" pmNotifyText.0)" '^m1: BMC 127.1.0.1:623 did not answer' "the text begins with the machine's name"
+told 'pmBmcDown.*pmMachineName.2 ' "misses = 4: down"
+((took_ms = $(tap_now_ms) - start_ms))
+((took_ms > 4000))
+ok $? "after four misses of half a second, a second apart ($took_ms ms)"
+is "$(value pmBmcStatus.2) $(value pmMachinePowerState.2)" "unreachable unknown" "and its state is unknown"
+
+# ---- back: shown at once, told when it answers a second time ----
+
+trap_mark
+farm bmc 1,2 dead off >/dev/null
+becomes pmMachinePowerState.2 on "one answer shows the state"
+told 'pmBmcUp.*pmMachineName.2 ' "pmBmcUp"
+told 'pmPowerStateChange.*pmMachinePowerState.2 = on' "and the state is told"
+told 'pmBmcUp.*pmMachineName.1 ' "pmBmcUp of the other"
+
+# ---- one that comes and goes ----
+
+trap_mark
+for _ in 1 2 3 4 5 6; do
+    farm bmc 3 dead on >/dev/null
+    becomes pmBmcStatus.3 unreachable "gone"
+    farm bmc 3 dead off >/dev/null
+    becomes pmBmcStatus.3 ok "there"
+done
+(($(trap_count 'pmBmcDown.*pmMachineName.3 ') <= 3))
+ok $? "gone and there six times: $(trap_count 'pmBmcDown.*pmMachineName.3 ') pmBmcDown"
+(($(trap_count 'pmBmcUp.*pmMachineName.3 ') <= 2))
+ok $? "and $(trap_count 'pmBmcUp.*pmMachineName.3 ') pmBmcUp"
+(($(trap_count 'pmPowerStateChange.*pmMachineName.3 ') <= 5))
+ok $? "and $(trap_count 'pmPowerStateChange.*pmMachineName.3 ') changes of state"
+told 'pmBmcUp.*pmMachineName.3 ' "when it stays, pmBmcUp"
+is "$(value pmMachinePowerState.3)" on "its state"
+
+# ---- loss is no outage ----
+
+trap_mark
+farm bmc 11-40 fault loss=30 >/dev/null
+farm totals reset >/dev/null
+polled() { (($(farm_total get-chassis-status) >= $1)); }
+wait_until "$WAIT_S" polled 1500
+farm bmc 11-40 fault none >/dev/null
+is "$(trap_count 'pmBmcDown')" 0 "30 % of all packets of thirty BMCs are lost: none is down"
+
+# ---- a session that the BMC forgot, in the middle of an hour ----
+
+farm bmc 4 expire >/dev/null
+log_mark
+lab_signal pmstackd USR2
+wait_until "$WAIT_S" logged 'asked'
+is "$(value pmBmcStatus.4) $(value pmBmcSessions.4)" "ok 2" "a BMC that forgot the session is not missed: there is another one"
+
+# ---- a switch fails ----
+
+trap_mark
+log_mark
+farm bmc 51-250 dead on >/dev/null
+becomes pmAgentMachinesUnknown.1 200 "two hundred BMCs die at once"
+all_told() { (($(trap_count "$1") == 200)); }
+wait_until "$WAIT_S" all_told pmBmcDown
+is "$(trap_count pmBmcDown)" 200 "each is told"
+wait_until "$WAIT_S" logged '[0-9]+ more BMCs are down: many[0-9]+'
+ok $? "the log summarizes"
+(($(logged_count 'did not answer') <= 30))
+ok $? "it has $(logged_count 'did not answer') lines in full"
+is "$(value pmEventKind.234.1) $(value pmEventKind.234.2) $(value pmEventKind.234.3)" "powerState bmcDown powerState" "and the histories are whole"
+trap_mark
+log_mark
+farm bmc 51-250 dead off >/dev/null
+becomes pmAgentMachinesUnknown.1 0 "they are back"
+wait_until "$WAIT_S" all_told pmBmcUp
+is "$(trap_count pmBmcUp)" 200 "each is told"
+lab_agent_stop
+is "$LAB_STATUS" 0 "the agent stops cleanly"
+done_testing
