@@ -15,21 +15,24 @@
 #define UP_ANSWERS_MAX 64
 #define RELAPSE_MS     600000 /* down again so soon after it was up: it takes twice as many the next time */
 
-static uint32_t *counter(struct pm_machine *machine)
-{
-	switch (machine->observed) {
-	case PM_POWER_ON:
-		return &machine->agent->machines_on;
-	case PM_POWER_OFF:
-		return &machine->agent->machines_off;
-	default:
-		return &machine->agent->machines_unknown;
-	}
-}
-
+/* Those on their way from one state to another are in none of the totals. */
 void pm_state_count(struct pm_machine *machine, int delta)
 {
-	*counter(machine) += (uint32_t)delta;
+	struct pm_agent *agent = machine->agent;
+
+	switch (pm_machine_power_state(machine)) {
+	case PM_POWER_ON:
+		agent->machines_on += (uint32_t)delta;
+		break;
+	case PM_POWER_OFF:
+		agent->machines_off += (uint32_t)delta;
+		break;
+	case PM_POWER_UNKNOWN:
+		agent->machines_unknown += (uint32_t)delta;
+		break;
+	default:
+		break;
+	}
 }
 
 static const char *source_name(enum pm_state_source source)
@@ -67,12 +70,20 @@ static void count_boots(struct pm_machine *machine, enum pm_power_state known, e
 		machine->off_count++;
 }
 
+static void set_transition(struct pm_machine *machine, enum pm_power_state transition)
+{
+	pm_state_count(machine, -1);
+	machine->transition = transition;
+	machine->agent->changes++;
+	pm_state_count(machine, 1);
+}
+
 /* A machine that has come to where its job brings it is no longer on its way. */
 static void end_transition(struct pm_machine *machine)
 {
 	if ((machine->transition == PM_POWER_POWERING_ON && machine->observed == PM_POWER_ON) ||
 	    (machine->transition == PM_POWER_POWERING_OFF && machine->observed == PM_POWER_OFF))
-		machine->transition = 0; /* count_change() has counted it */
+		set_transition(machine, 0);
 }
 
 /* What a BMC that comes back says is shown at once; that all is as before is not told before it is up for good. */
@@ -331,8 +342,7 @@ void pm_state_transition(struct pm_machine *machine, enum pm_power_state transit
 		return;
 	if (transition != machine->observed)
 		machine->last_change_ms = pm_time_ms();
-	machine->transition = transition;
-	machine->agent->changes++;
+	set_transition(machine, transition);
 }
 
 void pm_state_restore(struct pm_machine *machine, const struct pm_stored_state *stored)

@@ -31,10 +31,11 @@ static void assert_state(const struct pm_machine *machine, enum pm_power_state s
 			 enum pm_state_source source)
 {
 	const struct pm_agent *agent = &world.agent;
+	uint32_t on_their_way = (m1->transition ? 1u : 0u) + (m2->transition ? 1u : 0u);
 
 	assert_int_equal(pm_machine_power_state(machine), state);
 	assert_int_equal(machine->source, source);
-	assert_int_equal(agent->machines_on + agent->machines_off + agent->machines_unknown,
+	assert_int_equal(agent->machines_on + agent->machines_off + agent->machines_unknown + on_their_way,
 			 agent->machine_count);
 }
 
@@ -497,7 +498,7 @@ static void test_a_transition_is_shown_until_it_is_over(void **state)
 	assert_state(m1, PM_POWER_POWERING_ON, PM_SOURCE_BMC);
 	bmc_says(m1, false);
 	assert_state(m1, PM_POWER_POWERING_ON, PM_SOURCE_BMC);
-	assert_int_equal(world.agent.machines_off, 1);
+	assert_int_equal(world.agent.machines_off, 0); /* the totals count what is shown */
 	bmc_says(m1, true);
 	assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
 	pm_state_transition(m1, PM_POWER_RESTARTING);
@@ -592,20 +593,21 @@ static void test_the_counts_always_add_up(void **state)
 	(void)state;
 	for (int i = 0; i < 5000; i++) {
 		const struct pm_agent *agent = &world.agent;
-		uint32_t on = 0, off = 0;
+		uint32_t on = 0, off = 0, unknown = 0;
 
 		disturb(repeatable_random(2) ? m1 : m2);
 		for (size_t j = 0; j < agent->machine_count; j++) {
 			const struct pm_machine *machine = agent->machines[j];
 
-			on += machine->observed == PM_POWER_ON;
-			off += machine->observed == PM_POWER_OFF;
+			on += pm_machine_power_state(machine) == PM_POWER_ON;
+			off += pm_machine_power_state(machine) == PM_POWER_OFF;
+			unknown += pm_machine_power_state(machine) == PM_POWER_UNKNOWN;
 			assert_true((machine->observed == PM_POWER_UNKNOWN) ==
 				    (machine->source == PM_SOURCE_NONE));
 		}
 		assert_int_equal(agent->machines_on, on);
 		assert_int_equal(agent->machines_off, off);
-		assert_int_equal(agent->machines_unknown, agent->machine_count - on - off);
+		assert_int_equal(agent->machines_unknown, unknown);
 		assert_int_equal(m2->off_count, 0); /* a probe alone never sees a machine go off */
 	}
 }
