@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define WINDOW_MS 2000
-#define LINES_MAX 10  /* of a kind in a window, in full; none when the window before had more */
+#define LINES_MAX 20  /* of a kind in a window, in full; none when the window before had more */
 #define NAMES_MAX 400 /* octets of names in a summary */
 
 static const struct {
@@ -19,10 +19,10 @@ static const struct {
 } kinds[] = {
     {PM_EVENT_BMC_DOWN, PM_SEVERITY_CRITICAL, "BMCs are down"},
     {PM_EVENT_BMC_UP, PM_SEVERITY_OK, "BMCs are up again"},
-    {PM_EVENT_POWER_STATE, PM_SEVERITY_UNKNOWN, "machines are in an unknown power state"},
-    {PM_EVENT_POWER_STATE, PM_SEVERITY_OK, "machines have another power state"},
-    {PM_EVENT_HOST, PM_SEVERITY_WARNING, "operating systems no longer answer their probe"},
-    {PM_EVENT_HOST, PM_SEVERITY_OK, "operating systems answer their probe"},
+    {PM_EVENT_POWER_STATE, PM_SEVERITY_UNKNOWN, "power states are unknown"},
+    {PM_EVENT_POWER_STATE, PM_SEVERITY_OK, "changes of power state"},
+    {PM_EVENT_HOST, PM_SEVERITY_WARNING, "operating systems no longer answer"},
+    {PM_EVENT_HOST, PM_SEVERITY_OK, "operating systems answer"},
 };
 
 #define KIND_COUNT (sizeof(kinds) / sizeof(*kinds))
