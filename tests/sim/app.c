@@ -80,7 +80,7 @@ static void put_algorithms(const struct sim_profile *profile, struct sim_buffer 
 uint8_t sim_get_cipher_suites(struct sim_request *rq, struct sim_buffer *reply)
 {
 	struct sim_buffer list = {.length = 0};
-	size_t from = (rq->data[2] & 0x3fU) * 16, left;
+	size_t from = (rq->data[2] & 0x3fU) * 16;
 
 	if (!is_channel(rq->data[0]))
 		return SIM_INVALID_FIELD;
@@ -90,9 +90,9 @@ uint8_t sim_get_cipher_suites(struct sim_request *rq, struct sim_buffer *reply)
 		put_suites(rq->bmc->profile, &list);
 	else
 		put_algorithms(rq->bmc->profile, &list);
-	left = from < list.length ? list.length - from : 0;
 	sim_put8(reply, CHANNEL);
-	sim_put(reply, list.data + from, left < 16 ? left : 16);
+	if (from < list.length)
+		sim_put(reply, list.data + from, list.length - from < 16 ? list.length - from : 16);
 	return SIM_OK;
 }
 
