@@ -99,23 +99,38 @@ void ipmi_op_cancel(struct ipmi_op *op)
 
 /* ---- deadlines ---- */
 
+/* Some BMCs say nothing where they should refuse. */
+static const char *suspicion(const struct ipmi_bmc *bmc)
+{
+	if (!bmc->waiting)
+		return NULL;
+	switch (bmc->waiting->id) {
+	case IPMI_EXCHANGE_RAKP_1:
+		return "some BMCs are silent to a user that they do not know";
+	case IPMI_EXCHANGE_RAKP_3:
+		return "some BMCs are silent to a wrong password or K_g";
+	case IPMI_EXCHANGE_ACTIVATE:
+		return "many BMCs are silent to a wrong password";
+	default:
+		return NULL;
+	}
+}
+
 /* What is known beside the silence: an error of the network, or answers that were not valid. */
 static const char *circumstance(const struct ipmi_bmc *bmc, char *text, size_t size)
 {
 	uint32_t bad_packets = bmc->stats.bad_packets - bmc->head->bad_packets;
+	const char *guess = suspicion(bmc);
 
+	*text = '\0';
 	if (bmc->network_error)
 		snprintf(text, size, ": %s",
 			 bmc->network_error == ECONNREFUSED ? "connection refused by host"
 							    : strerror(bmc->network_error));
 	else if (bad_packets > 0)
 		snprintf(text, size, ": %u packets from it were not valid and dropped", bad_packets);
-	else if (bmc->waiting && bmc->waiting->id == IPMI_EXCHANGE_ACTIVATE)
-		snprintf(text, size,
-			 ": many BMCs say nothing to a wrong password, look at that of user \"%s\"",
-			 bmc->username);
-	else
-		*text = '\0';
+	else if (guess)
+		snprintf(text, size, ": %s (user \"%s\")", guess, bmc->username);
 	return text;
 }
 

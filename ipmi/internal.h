@@ -183,7 +183,7 @@ struct ipmi_bmc {
 
 	enum ipmi_state state;
 	struct ipmi_session session;
-	unsigned suites_refused; /* in this set-up */
+	unsigned suites_refused; /* in this set-up, one bit each */
 	bool suite_unanswered;   /* the suite in use is not the first because that one met silence */
 	unsigned suite_silences; /* sessions in a row for which that was so */
 	size_t suite_known;      /* the one that worked, and is begun with until then */

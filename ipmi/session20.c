@@ -113,12 +113,31 @@ static int new_session(struct ipmi_bmc *bmc)
  */
 static bool next_suite(struct ipmi_bmc *bmc)
 {
-	if (++bmc->suites_refused >= bmc->suite_count) {
-		bmc->suites_refused = 0;
-		return false;
+	for (size_t i = 1; i < bmc->suite_count; i++) {
+		size_t other = (bmc->suite + i) % bmc->suite_count;
+
+		if (!(bmc->suites_refused & 1U << other)) {
+			bmc->suite = other;
+			return new_session(bmc) == 0;
+		}
 	}
-	bmc->suite = (bmc->suite + 1) % bmc->suite_count;
-	return new_session(bmc) == 0;
+	return false;
+}
+
+/* The BMC does not do the suite in use. Returns false when it has refused all of them. */
+static bool leave_refused_suite(struct ipmi_bmc *bmc)
+{
+	bmc->suites_refused |= 1U << bmc->suite;
+	return next_suite(bmc);
+}
+
+/* Silence is no refusal: packets get lost. The suite comes again when the others are no better. */
+static bool leave_silent_suite(struct ipmi_bmc *bmc)
+{
+	if (!next_suite(bmc))
+		return false;
+	bmc->suite_unanswered = true;
+	return true;
 }
 
 static void choose_suite(struct ipmi_bmc *bmc)
@@ -159,28 +178,22 @@ static void established(struct ipmi_bmc *bmc)
 
 static bool unanswered(struct ipmi_bmc *bmc)
 {
-	switch (bmc->waiting->id) {
-	case IPMI_EXCHANGE_OPEN_SESSION: /* some BMCs are silent about a suite that they do not know */
-		if (bmc->transmissions < 2 || bmc->suite_count < 2 || !next_suite(bmc))
+	enum ipmi_exchange_id id = bmc->waiting->id;
+
+	if (id == IPMI_EXCHANGE_OPEN_SESSION) { /* some BMCs are silent about a suite that they do not know */
+		if (bmc->transmissions < 2 || !leave_silent_suite(bmc))
 			return false;
-		bmc->suite_unanswered = true;
 		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
 		return true;
-	case IPMI_EXCHANGE_SET_PRIVILEGE: /* the first message under the suite: some agree to one and cannot do it */
-		if (bmc->transmissions < IPMI_RESTART_AFTER || bmc->suite_count < 2)
-			return false;
-		bmc->suite = (bmc->suite + 1) % bmc->suite_count;
-		bmc->suite_unanswered = true;
-		ipmi_session_drop(bmc);
-		ipmi_session_start(bmc);
-		return true;
-	default:
-		if (bmc->transmissions < IPMI_RESTART_AFTER)
-			return false;
-		ipmi_session_drop(bmc);
-		ipmi_session_start(bmc);
-		return true;
 	}
+	if (bmc->transmissions < IPMI_RESTART_AFTER)
+		return false;
+	ipmi_session_drop(bmc);
+	if (id ==
+	    IPMI_EXCHANGE_SET_PRIVILEGE) /* the first message under the suite: some agree to it and cannot do it */
+		leave_silent_suite(bmc);
+	ipmi_session_start(bmc);
+	return true;
 }
 
 /* ---- answers ---- */
@@ -269,12 +282,29 @@ static bool is_about_algorithms(uint8_t status)
 	}
 }
 
+/* A BMC that chooses other algorithms than those asked for would choose its own security. */
+static void refuse_algorithms(struct ipmi_bmc *bmc)
+{
+	uint8_t suite = bmc->suites[bmc->suite];
+
+	give_up(bmc);
+	if (leave_refused_suite(bmc)) {
+		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
+		return;
+	}
+	bmc->session.managed_id = 0; /* was given up */
+	ipmi_bmc_finish(
+	    bmc, IPMI_UNSUPPORTED,
+	    " chose other algorithms than those of cipher suite %u: list another one in cipher-suites",
+	    suite);
+}
+
 static void accept_open_session(struct ipmi_bmc *bmc, fiid_obj_t response)
 {
 	struct ipmi_session *s = &bmc->session;
 	uint8_t status = (uint8_t)ipmi_field(response, "rmcpplus_status_code");
 
-	if (is_about_algorithms(status) && next_suite(bmc)) {
+	if (is_about_algorithms(status) && leave_refused_suite(bmc)) {
 		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
 		return;
 	}
@@ -282,14 +312,11 @@ static void accept_open_session(struct ipmi_bmc *bmc, fiid_obj_t response)
 		refused(bmc, status);
 		return;
 	}
-	/* A BMC that chooses other algorithms than those asked for would choose its own security. */
+	s->managed_id = (uint32_t)ipmi_field(response, "managed_system_session_id");
 	if (!algorithms_as_asked(s, response)) {
-		ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED,
-				" chose other algorithms than those of cipher suite %u",
-				bmc->suites[bmc->suite]);
+		refuse_algorithms(bmc);
 		return;
 	}
-	s->managed_id = (uint32_t)ipmi_field(response, "managed_system_session_id");
 	ipmi_bmc_send(bmc, IPMI_EXCHANGE_RAKP_1);
 }
 

@@ -127,6 +127,55 @@ static void lost_packets_do_not_cost_the_better_suite(void **state)
 	harness_free(h);
 }
 
+/* What the BMC refused is not tried again because answers to the suite that it has get lost. */
+static bool swallow_set_privilege(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet, size_t length)
+{
+	(void)packet;
+	(void)length;
+	return kind != FAKE_SET_PRIVILEGE || fake->received[FAKE_SET_PRIVILEGE] > 6;
+}
+
+static void loss_after_a_refusal_is_no_refusal(void **state)
+{
+	struct harness *h = with_suites(17, 3);
+
+	(void)state;
+	h->fake.filter = swallow_set_privilege;
+	h->config.timeout_ms = 5000;
+	harness_bmc(h);
+	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+	assert_int_equal(h->fake.received[FAKE_OPEN_SESSION], 3); /* 17, 3, and after four lost answers 3 */
+	assert_int_equal(harness_stats(h).cipher_suite, 3);
+	harness_free(h);
+}
+
+/* pyghmi's BMC accepts everything, and then does cipher suite 3. */
+static bool always_suite_3(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet, size_t length)
+{
+	static const size_t algorithms[] = {16 + 12 + 4, 16 + 20 + 4,
+					    16 + 28 + 4}; /* tables 13-10 and 13-17 to 13-19 */
+
+	(void)fake;
+	for (size_t i = 0; kind == FAKE_OPEN_SESSION && length > 16 + 32 && i < 3; i++)
+		packet[algorithms[i]] = 1;
+	return true;
+}
+
+static void algorithms_of_another_suite_are_a_refusal(void **state)
+{
+	struct harness *h = with_suites(17, 3);
+
+	(void)state;
+	h->fake.suite = NULL; /* 3, 8 and 17 */
+	h->fake.filter = always_suite_3;
+	harness_bmc(h);
+	assert_int_equal(opens_of_a_poll(h), 2);
+	assert_int_equal(harness_stats(h).cipher_suite, 3);
+	assert_int_equal(h->fake.received[FAKE_RAKP_3], 2); /* the first one gives up what the BMC chose */
+	assert_int_equal(opens_of_a_poll(h), 1);
+	harness_free(h);
+}
+
 static void suite_0_only_when_configured(void **state)
 {
 	struct harness *h = with_suites(17, 3);
@@ -141,6 +190,44 @@ static void suite_0_only_when_configured(void **state)
 	harness_bmc(h);
 	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
 	harness_free(h);
+}
+
+/* The BMC's answers of one kind get lost, and the operation is given up. */
+static bool swallow_kind(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet, size_t length)
+{
+	const enum fake_kind *victim = ((struct harness *)fake->data)->data;
+
+	(void)packet;
+	(void)length;
+	return kind != *victim;
+}
+
+/* Where a BMC may be silent on purpose, the text says why that could be. */
+static void silence_is_explained(void **state)
+{
+	static const struct {
+		enum fake_kind kind;
+		const char *text;
+	} rows[] = {
+	    {FAKE_RAKP_1,
+	     "did not answer RAKP Message 1 (for Get Chassis Status, cipher suite 3) within 0.6 s: some BMCs "
+	     "are silent to a user that they do not know (user \"admin\")"},
+	    {FAKE_RAKP_3, ": some BMCs are silent to a wrong password or K_g (user \"admin\")"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct harness *h = harness_new();
+		enum fake_kind kind = rows[i].kind;
+
+		h->data = &kind;
+		h->fake.filter = swallow_kind;
+		h->config.retransmit_ms = 300;
+		harness_bmc(h);
+		assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_TIMEOUT);
+		assert_non_null(strstr(h->reply.text, rows[i].text));
+		harness_free(h);
+	}
 }
 
 /* ---- slots ---- */
@@ -204,16 +291,6 @@ static void cancelled_in_the_pause(void **state)
 	harness_wait(h, 2);
 	assert_ok(&h->reply);
 	harness_free(h);
-}
-
-/* The BMC's answers of one kind get lost, and the operation is given up. */
-static bool swallow_kind(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet, size_t length)
-{
-	const enum fake_kind *victim = ((struct harness *)fake->data)->data;
-
-	(void)packet;
-	(void)length;
-	return kind != *victim;
 }
 
 static bool slot_is_taken(const struct fake_bmc *fake)
@@ -291,7 +368,10 @@ int main(void)
 	    cmocka_unit_test(a_better_suite_is_taken_up_when_it_comes),
 	    cmocka_unit_test(silence_counts_only_the_second_time),
 	    cmocka_unit_test(lost_packets_do_not_cost_the_better_suite),
+	    cmocka_unit_test(loss_after_a_refusal_is_no_refusal),
+	    cmocka_unit_test(algorithms_of_another_suite_are_a_refusal),
 	    cmocka_unit_test(suite_0_only_when_configured),
+	    cmocka_unit_test(silence_is_explained),
 	    cmocka_unit_test(a_slot_that_becomes_free_in_time_is_taken),
 	    cmocka_unit_test(no_free_slot_is_told_when_time_is_short),
 	    cmocka_unit_test(cancelled_in_the_pause),
