@@ -6,8 +6,10 @@
  * A look-up can hang for as long as the name server does, and the threads are few: names that failed the last time
  * get only some of them.
  */
+#include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ipmi/internal.h"
@@ -22,6 +24,21 @@ bool ipmi_address_equal(const union ipmi_address *a, const union ipmi_address *b
 	       memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
 }
 
+/* The index of an interface by name or number, 0 when there is none. */
+static unsigned interface_index(const char *name)
+{
+	char buffer[IF_NAMESIZE];
+	unsigned index = if_nametoindex(name);
+	char *end;
+
+	if (index == 0) {
+		index = (unsigned)strtoul(name, &end, 10);
+		if (*end || !if_indextoname(index, buffer))
+			index = 0;
+	}
+	return index;
+}
+
 bool ipmi_resolve_numeric(struct ipmi_bmc *bmc)
 {
 	union ipmi_address *address = &bmc->addresses[0];
@@ -32,6 +49,22 @@ bool ipmi_resolve_numeric(struct ipmi_bmc *bmc)
 		return false;
 	bmc->address_count = 1;
 	return true;
+}
+
+/*
+ * Interfaces come, go and change their index: each session looks for its own. Returns its name when it is not there. Only
+ * link-local addresses have one in what the kernel says of a packet's sender.
+ */
+static const char *missing_interface(struct ipmi_bmc *bmc)
+{
+	const char *zone = bmc->numeric ? strchr(bmc->host, '%') : NULL;
+	struct sockaddr_in6 *address = &bmc->addresses[0].v6;
+	unsigned index = zone ? interface_index(zone + 1) : 0;
+
+	if (!zone)
+		return NULL;
+	address->sin6_scope_id = IN6_IS_ADDR_LINKLOCAL(&address->sin6_addr) ? index : 0;
+	return index ? NULL : zone + 1;
 }
 
 static void keep_addresses(struct ipmi_bmc *bmc, const struct addrinfo *list)
@@ -74,7 +107,7 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
 
 static void look_up(struct ipmi_bmc *bmc)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV};
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV};
 	char service[8];
 
 	if (bmc->resolving || !ipmi_engine_may_look_up(bmc->engine, bmc->doubtful))
@@ -93,9 +126,14 @@ static void look_up(struct ipmi_bmc *bmc)
 /* Without a free thread it is called again a little later. */
 void ipmi_resolve(struct ipmi_bmc *bmc)
 {
+	const char *missing = missing_interface(bmc);
+
 	if (!bmc->numeric)
 		look_up(bmc);
-	if (bmc->address_count > 0)
+	if (missing)
+		ipmi_bmc_finish(bmc, IPMI_UNREACHABLE, " has an address on interface %s, which is not there",
+				missing);
+	else if (bmc->address_count > 0)
 		ipmi_session_start(bmc);
 	else
 		bmc->state = IPMI_STATE_RESOLVING;

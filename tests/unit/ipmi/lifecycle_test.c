@@ -142,6 +142,43 @@ static void name_is_resolved(void **state)
 	harness_free(h);
 }
 
+static void an_interface_that_is_not_there_is_named(void **state)
+{
+	struct harness *h = harness_new();
+
+	(void)state;
+	h->config.host = "fe80::1%nope";
+	harness_bmc(h);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_UNREACHABLE);
+		assert_non_null(strstr(h->reply.text, "]:"));
+		assert_non_null(
+		    strstr(h->reply.text, " has an address on interface nope, which is not there"));
+	}
+	assert_int_equal(harness_stats(h).requests, 0);
+	harness_free(h);
+}
+
+/* Nobody listens on that port there, but the interface is found, by name and by number. */
+static void an_interface_is_found(void **state)
+{
+	static const char *const hosts[] = {"::1%lo", "::1%1"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct harness *h = harness_new();
+
+		h->config.host = hosts[i];
+		harness_bmc(h);
+		harness_ask(h, IPMI_GET_CHASSIS_STATUS, false);
+		assert_null(strstr(h->reply.text, "interface"));
+		assert_true(harness_stats(h).requests + harness_stats(h).retransmits > 0 ||
+			    strstr(h->reply.text, strerror(EADDRNOTAVAIL)) ||
+			    strstr(h->reply.text, strerror(EAFNOSUPPORT)));
+		harness_free(h);
+	}
+}
+
 static void freed_while_its_name_is_resolved(void **state)
 {
 	struct harness *h = harness_new();
@@ -416,6 +453,8 @@ int main(void)
 	    cmocka_unit_test(host_that_comes_up_in_time_is_reached),
 	    cmocka_unit_test(unknown_name),
 	    cmocka_unit_test(name_is_resolved),
+	    cmocka_unit_test(an_interface_that_is_not_there_is_named),
+	    cmocka_unit_test(an_interface_is_found),
 	    cmocka_unit_test(freed_while_its_name_is_resolved),
 	    cmocka_unit_test(queued_requests_run_in_order),
 	    cmocka_unit_test(queued_requests_keep_their_own_deadlines),
