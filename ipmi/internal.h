@@ -106,8 +106,6 @@ struct ipmi_protocol {
 	void (*incapable)(struct ipmi_bmc *bmc, uint8_t completion_code);
 	/* As ipmi_session_unanswered(). */
 	bool (*unanswered)(struct ipmi_bmc *bmc);
-	/* Tells a BMC that holds a slot for an unfinished set-up that it will not be finished. */
-	void (*give_up)(struct ipmi_bmc *bmc);
 	/* Set Session Privilege Level was answered: everything that was agreed on works. */
 	void (*established)(struct ipmi_bmc *bmc);
 };
@@ -124,7 +122,6 @@ struct ipmi_session {
 	uint8_t sik[IPMI_KEY_MAX], k1[IPMI_KEY_MAX], k2[IPMI_KEY_MAX];
 	unsigned sik_length, k1_length, k2_length;
 	enum ipmi_privilege level, wanted_level; /* granted, and asked for by Set Session Privilege Level */
-	uint8_t give_up_status; /* RAKP message 3 says it to a BMC when the set-up is not finished */
 	bool has_keys; /* RAKP message 3 was or can be sent: the BMC may hold a session slot for us */
 };
 

@@ -59,8 +59,6 @@ void ipmi_session_drop(struct ipmi_bmc *bmc)
 {
 	if (bmc->session.has_keys)
 		ipmi_bmc_transmit(bmc, ipmi_exchange(IPMI_EXCHANGE_CLOSE_SESSION));
-	else
-		bmc->protocol->give_up(bmc);
 	explicit_bzero(&bmc->session, sizeof(bmc->session));
 	bmc->waiting = NULL;
 	bmc->state = IPMI_STATE_IDLE;

@@ -52,12 +52,6 @@ static int begin(struct ipmi_bmc *bmc)
 	return 0;
 }
 
-/* A BMC cannot be told that an unanswered challenge will not be taken up; it forgets it (22.16). */
-static void give_up(struct ipmi_bmc *bmc)
-{
-	(void)bmc;
-}
-
 static void established(struct ipmi_bmc *bmc)
 {
 	bmc->stats.cipher_suite = 0;
@@ -205,6 +199,5 @@ const struct ipmi_protocol ipmi_protocol_1_5 = {
     .capable = take_capabilities,
     .incapable = refuse_capabilities,
     .unanswered = unanswered,
-    .give_up = give_up,
     .established = established,
 };

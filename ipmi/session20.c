@@ -69,9 +69,9 @@ static int fill_rakp_3(const struct ipmi_bmc *bmc, fiid_obj_t request)
 	uint8_t code[IPMI_KEY_MAX];
 	int length = 0;
 
-	if (!s->has_keys)
-		return fill_rmcpplus_rakp_message_3(bmc->tag, s->give_up_status, s->managed_id, NULL, 0,
-						    request);
+	if (!s->has_keys) /* RAKP message 2 was wrong: tell the BMC, so that it frees the slot (13.22) */
+		return fill_rmcpplus_rakp_message_3(bmc->tag, RMCPPLUS_STATUS_INVALID_INTEGRITY_CHECK_VALUE,
+						    s->managed_id, NULL, 0, request);
 	length = ipmi_calculate_rakp_3_key_exchange_authentication_code(
 	    s->authentication, or_null(bmc->password, password_length(bmc)), password_length(bmc),
 	    s->managed_random, sizeof(s->managed_random), s->console_id,
@@ -92,7 +92,6 @@ static int new_session(struct ipmi_bmc *bmc)
 	struct ipmi_session *s = &bmc->session;
 
 	explicit_bzero(s, sizeof(*s));
-	s->give_up_status = RMCPPLUS_STATUS_INSUFFICIENT_RESOURCES_TO_CREATE_A_SESSION;
 	if (ipmi_cipher_suite_id_to_algorithms(bmc->suites[bmc->suite], &s->authentication, &s->integrity,
 					       &s->confidentiality) < 0 ||
 	    ipmi_check_session_sequence_number_2_0_init(&s->highest, &s->received) < 0 ||
@@ -161,13 +160,6 @@ static void remember_suite(struct ipmi_bmc *bmc)
 	bmc->suite_silences = 0;
 	bmc->suite_known = bmc->suite;
 	bmc->suite_until_ms = bmc->suite == 0 ? 0 : ipmi_now_ms() + IPMI_SUITE_AGAIN_MS;
-}
-
-/* RAKP message 3 with a status other than 0 frees the slot that the BMC has taken since Open Session (13.22). */
-static void give_up(struct ipmi_bmc *bmc)
-{
-	if (bmc->session.managed_id != 0)
-		ipmi_bmc_transmit(bmc, ipmi_exchange(IPMI_EXCHANGE_RAKP_3));
 }
 
 static void established(struct ipmi_bmc *bmc)
@@ -282,17 +274,18 @@ static bool is_about_algorithms(uint8_t status)
 	}
 }
 
-/* A BMC that chooses other algorithms than those asked for would choose its own security. */
+/*
+ * A BMC that chooses other algorithms than those asked for would choose its own security. That its choice is not taken up
+ * cannot be told: RAKP message 3 would say so, but comes too early here, and there are BMCs that it would crash.
+ */
 static void refuse_algorithms(struct ipmi_bmc *bmc)
 {
 	uint8_t suite = bmc->suites[bmc->suite];
 
-	give_up(bmc);
 	if (leave_refused_suite(bmc)) {
 		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
 		return;
 	}
-	bmc->session.managed_id = 0; /* was given up */
 	ipmi_bmc_finish(
 	    bmc, IPMI_UNSUPPORTED,
 	    " chose other algorithms than those of cipher suite %u: list another one in cipher-suites",
@@ -312,11 +305,11 @@ static void accept_open_session(struct ipmi_bmc *bmc, fiid_obj_t response)
 		refused(bmc, status);
 		return;
 	}
-	s->managed_id = (uint32_t)ipmi_field(response, "managed_system_session_id");
 	if (!algorithms_as_asked(s, response)) {
 		refuse_algorithms(bmc);
 		return;
 	}
+	s->managed_id = (uint32_t)ipmi_field(response, "managed_system_session_id");
 	ipmi_bmc_send(bmc, IPMI_EXCHANGE_RAKP_1);
 }
 
@@ -384,7 +377,7 @@ static void accept_rakp_2(struct ipmi_bmc *bmc, fiid_obj_t response)
 	    fiid_obj_get_data(response, "managed_system_guid", s->guid, sizeof(s->guid)) !=
 		(int)sizeof(s->guid) ||
 	    !rakp_2_authentic(bmc, response)) {
-		s->give_up_status = RMCPPLUS_STATUS_INVALID_INTEGRITY_CHECK_VALUE;
+		ipmi_bmc_transmit(bmc, ipmi_exchange(IPMI_EXCHANGE_RAKP_3));
 		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, ": password wrong for user \"%s\"", bmc->username);
 		return;
 	}
@@ -478,6 +471,5 @@ const struct ipmi_protocol ipmi_protocol_2_0 = {
     .capable = take_capabilities,
     .incapable = refuse_capabilities,
     .unanswered = unanswered,
-    .give_up = give_up,
     .established = established,
 };
