@@ -324,15 +324,13 @@ static bool lan_authentic(const struct ipmi_bmc *bmc, const uint8_t *packet, siz
 }
 
 /*
- * A refusal of Activate Session comes without authentication from some BMCs: it is believed, as the refusals of RMCP+ are
- * that have none either. It can end a set-up, and nothing more.
+ * A refusal of Activate Session belongs to no session yet, and comes without authentication from some BMCs. It is believed, as
+ * the refusals of RMCP+ are that have none either: it can end a set-up, and nothing more.
  */
-static bool is_refusal(const struct ipmi_bmc *bmc, const uint8_t *packet, size_t length)
+static bool is_refusal(const struct ipmi_bmc *bmc, const uint8_t *message, size_t length)
 {
-	return bmc->waiting->id == IPMI_EXCHANGE_ACTIVATE &&
-	       packet[OFFSET_AUTHENTICATION_TYPE] == IPMI_AUTHENTICATION_TYPE_NONE &&
-	       length > LAN_MESSAGE + MESSAGE_HEADER_LENGTH &&
-	       packet[LAN_MESSAGE + MESSAGE_HEADER_LENGTH] != 0;
+	return bmc->waiting->id == IPMI_EXCHANGE_ACTIVATE && length > MESSAGE_HEADER_LENGTH &&
+	       message[MESSAGE_HEADER_LENGTH] != 0;
 }
 
 static bool lan_session_id_right(const struct ipmi_bmc *bmc, fiid_obj_t response)
@@ -366,8 +364,8 @@ static enum ipmi_verdict check_lan_session(struct ipmi_bmc *bmc, const uint8_t *
 	if (message_length > length - offset)
 		return IPMI_PACKET_INVALID;
 	length = offset + message_length;
-	refusal = is_refusal(bmc, packet, length);
-	if ((!refusal && !lan_authentic(bmc, packet, length)) ||
+	refusal = is_refusal(bmc, packet + offset, message_length);
+	if ((!(refusal && offset == LAN_MESSAGE) && !lan_authentic(bmc, packet, length)) ||
 	    !unassemble_lan(bmc, packet, length, response))
 		return IPMI_PACKET_INVALID;
 	if (!refusal && (!lan_session_id_right(bmc, response) || !lan_sequence_right(bmc)))

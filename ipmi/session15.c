@@ -57,9 +57,10 @@ static void established(struct ipmi_bmc *bmc)
 	bmc->stats.cipher_suite = 0;
 }
 
+/* Activate Session is not given up for a new challenge: the BMC may have a session for each one that it got. */
 static bool unanswered(struct ipmi_bmc *bmc)
 {
-	if (bmc->transmissions < IPMI_RESTART_AFTER)
+	if (bmc->transmissions < IPMI_RESTART_AFTER || bmc->waiting->id == IPMI_EXCHANGE_ACTIVATE)
 		return false;
 	ipmi_session_drop(bmc);
 	ipmi_session_start(bmc);

@@ -30,14 +30,11 @@ static bool attack_filter(struct fake_bmc *fake, enum fake_kind kind, uint8_t *p
 }
 
 /* None of the packets is taken for an answer: the request has to be repeated, and then the operation succeeds. */
-static void withstand(enum fake_kind kind, uint8_t suite, attack_fn run)
+static void withstand_by(struct harness *h, enum fake_kind kind, attack_fn run)
 {
-	struct harness *h = harness_new();
 	struct attack attack = {.kind = kind, .run = run};
 
 	h->data = &attack;
-	h->suites[0] = suite;
-	h->fake.suite = fake_suite(suite);
 	h->fake.filter = attack_filter;
 	h->config.timeout_ms = 5000;
 	h->config.retransmit_ms = 40;
@@ -54,6 +51,27 @@ static void withstand(enum fake_kind kind, uint8_t suite, attack_fn run)
 	h->fake.filter = NULL;
 	harness_free(h);
 }
+
+static void withstand(enum fake_kind kind, uint8_t suite, attack_fn run)
+{
+	struct harness *h = harness_new();
+
+	h->suites[0] = suite;
+	h->fake.suite = fake_suite(suite);
+	withstand_by(h, kind, run);
+}
+
+static void withstand_1_5(enum fake_kind kind, attack_fn run)
+{
+	struct harness *h = harness_new();
+
+	harness_speak_1_5(h);
+	withstand_by(h, kind, run);
+}
+
+static const enum fake_kind kinds_1_5[] = {FAKE_AUTH_CAPABILITIES, FAKE_CHALLENGE, FAKE_ACTIVATE,
+					   FAKE_SET_PRIVILEGE, FAKE_COMMAND};
+enum { KINDS_1_5 = sizeof(kinds_1_5) / sizeof(kinds_1_5[0]) };
 
 /* Bursts stay below what a default receive buffer holds. */
 enum { BURST = 120 };
@@ -73,6 +91,8 @@ static void truncated_packets(void **state)
 	for (enum fake_kind kind = FAKE_AUTH_CAPABILITIES; kind <= FAKE_COMMAND; kind++)
 		if (kind != FAKE_CLOSE_SESSION)
 			withstand(kind, 3, truncated);
+	for (size_t i = 0; i < KINDS_1_5; i++)
+		withstand_1_5(kinds_1_5[i], truncated);
 }
 
 /*
@@ -108,6 +128,19 @@ static void flipped_bits_inside_a_session(void **state)
 		first_bit = 0;
 		do
 			withstand(FAKE_COMMAND, suites[i], bit_flipped);
+		while (first_bit != 0);
+	}
+}
+
+static void flipped_bits_inside_an_ipmi_1_5_session(void **state)
+{
+	static const enum fake_kind kinds[] = {FAKE_ACTIVATE, FAKE_SET_PRIVILEGE, FAKE_COMMAND};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		first_bit = 0;
+		do
+			withstand_1_5(kinds[i], bit_flipped);
 		while (first_bit != 0);
 	}
 }
@@ -150,10 +183,12 @@ static unsigned flipped_lan_message(struct fake_bmc *fake, const uint8_t *packet
 	return sent;
 }
 
-static void authentication_capabilities_with_wrong_checksums(void **state)
+static void messages_outside_a_session_with_wrong_checksums(void **state)
 {
 	(void)state;
 	withstand(FAKE_AUTH_CAPABILITIES, 3, flipped_lan_message);
+	withstand_1_5(FAKE_AUTH_CAPABILITIES, flipped_lan_message);
+	withstand_1_5(FAKE_CHALLENGE, flipped_lan_message);
 }
 
 /*
@@ -181,29 +216,38 @@ static bool replay_filter(struct fake_bmc *fake, enum fake_kind kind, uint8_t *p
 	return true;
 }
 
+static void withstand_replays(struct harness *h)
+{
+	struct replay replay = {.answers = 0};
+
+	h->data = &replay;
+	h->fake.filter = replay_filter;
+	harness_bmc(h);
+	assert_false(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->chassis.power_on);
+	h->fake.power = true;
+	for (int poll = 1; poll <= 64; poll++) {
+		assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_OK);
+		assert_true(h->reply.chassis.power_on);
+	}
+	assert_int_equal(harness_stats(h).bad_packets, 64);
+	harness_free(h);
+}
+
 static void replays(void **state)
 {
 	static const uint8_t suites[] = {0, 1, 2, 3, 17};
+	struct harness *h;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(suites); i++) {
-		struct harness *h = harness_new();
-		struct replay replay = {.answers = 0};
-
-		h->data = &replay;
+		h = harness_new();
 		h->suites[0] = suites[i];
 		h->fake.suite = fake_suite(suites[i]);
-		h->fake.filter = replay_filter;
-		harness_bmc(h);
-		assert_false(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->chassis.power_on);
-		h->fake.power = true;
-		for (int poll = 1; poll <= 64; poll++) {
-			assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_OK);
-			assert_true(h->reply.chassis.power_on);
-		}
-		assert_int_equal(harness_stats(h).bad_packets, 64);
-		harness_free(h);
+		withstand_replays(h);
 	}
+	h = harness_new();
+	harness_speak_1_5(h);
+	withstand_replays(h);
 }
 
 /* FreeIPMI asserts that what comes inside a session with encryption is encrypted. */
@@ -259,6 +303,101 @@ static void wrong_although_signed(void **state)
 	withstand(FAKE_COMMAND, 16, signed_but_wrong);
 }
 
+/* ---- IPMI 1.5 ---- */
+
+/* With the right code, but for another session, out of the window, or the answer to something else. */
+static unsigned signed_1_5_but_wrong(struct fake_bmc *fake, const uint8_t *packet, size_t length)
+{
+	static const struct {
+		size_t at;
+		uint8_t flip;
+	} changes[] = {
+	    {LAN_ID, 0x01},
+	    {LAN_ID + 3, 0x80},
+	    {LAN_SEQUENCE + 1, 0x01}, /* 256 too many or too few */
+	    {LAN_SEQUENCE + 3, 0x40},
+	    {LAN_MESSAGE_AT + 1, 0x04}, /* network function */
+	    {LAN_MESSAGE_AT + 4, 0x04}, /* rqSeq */
+	    {LAN_CMD, 0x01},
+	};
+	uint8_t copy[FAKE_PACKET_MAX];
+	unsigned sent = 0;
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++, sent++) {
+		memcpy(copy, packet, length);
+		copy[changes[i].at] ^= changes[i].flip;
+		harness_sign_1_5(fake->data, copy);
+		fake_send(fake, copy, length);
+	}
+	return sent;
+}
+
+/* Without a code, and with one of another password. */
+static unsigned not_authenticated(struct fake_bmc *fake, const uint8_t *packet, size_t length)
+{
+	uint8_t copy[FAKE_PACKET_MAX];
+
+	memcpy(copy, packet, LAN_CODE);
+	memcpy(copy + LAN_CODE, packet + LAN_LENGTH, length - LAN_LENGTH);
+	copy[LAN_TYPE] = 0;
+	fake_send(fake, copy, length - 16);
+	memcpy(copy, packet, length);
+	memset(copy + LAN_CODE, 0, 16);
+	fake_send(fake, copy, length);
+	copy[LAN_TYPE] = 4; /* straight password */
+	memcpy(copy + LAN_CODE, "secret", 6);
+	fake_send(fake, copy, length);
+	copy[LAN_TYPE] = 1; /* MD2 */
+	fake_send(fake, copy, length);
+	return 4;
+}
+
+/* The length octet says more than there is, or less, or there is much behind the message. */
+static unsigned wrong_lengths(struct fake_bmc *fake, const uint8_t *packet, size_t length)
+{
+	uint8_t copy[IPMI_PACKET_MAX + 100] = {0};
+	unsigned sent = 0;
+
+	memcpy(copy, packet, length);
+	for (unsigned octet = 0; octet <= 255 && sent < BURST; octet += 3) {
+		if (octet == packet[LAN_LENGTH])
+			continue;
+		copy[LAN_LENGTH] = (uint8_t)octet;
+		fake_send(fake, copy, length);
+		sent++;
+	}
+	copy[LAN_LENGTH] = packet[LAN_LENGTH];
+	fake_send(fake, copy, sizeof(copy)); /* larger than any answer */
+	return sent + 1;
+}
+
+/* A refusal need not be authenticated, but when it claims to be, it must be. */
+static unsigned refusal_with_a_wrong_code(struct fake_bmc *fake, const uint8_t *packet, size_t length)
+{
+	uint8_t copy[FAKE_PACKET_MAX];
+
+	memcpy(copy, packet, length);
+	copy[LAN_COMPLETION] = 0x86;
+	harness_sign_1_5(fake->data, copy);
+	copy[LAN_CODE] ^= 0x01;
+	fake_send(fake, copy, length);
+	return 1;
+}
+
+static void wrong_in_an_ipmi_1_5_session(void **state)
+{
+	static const attack_fn attacks[] = {signed_1_5_but_wrong, not_authenticated, wrong_lengths};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
+		withstand_1_5(FAKE_SET_PRIVILEGE, attacks[i]);
+		withstand_1_5(FAKE_COMMAND, attacks[i]);
+	}
+	withstand_1_5(FAKE_ACTIVATE, not_authenticated);
+	withstand_1_5(FAKE_ACTIVATE, refusal_with_a_wrong_code);
+	withstand_1_5(FAKE_ACTIVATE, wrong_lengths);
+}
+
 static unsigned garbage(struct fake_bmc *fake, const uint8_t *packet, size_t length)
 {
 	uint8_t noise[1400];
@@ -282,6 +421,8 @@ static void noise_in_every_state(void **state)
 	for (enum fake_kind kind = FAKE_AUTH_CAPABILITIES; kind <= FAKE_COMMAND; kind++)
 		if (kind != FAKE_CLOSE_SESSION)
 			withstand(kind, 3, garbage);
+	for (size_t i = 0; i < KINDS_1_5; i++)
+		withstand_1_5(kinds_1_5[i], garbage);
 }
 
 /* Another host, or another port of the same, repeats the true answer. */
@@ -336,8 +477,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(truncated_packets),
 	    cmocka_unit_test(flipped_bits_inside_a_session),
+	    cmocka_unit_test(flipped_bits_inside_an_ipmi_1_5_session),
+	    cmocka_unit_test(wrong_in_an_ipmi_1_5_session),
 	    cmocka_unit_test(setup_answers_that_match_nothing),
-	    cmocka_unit_test(authentication_capabilities_with_wrong_checksums),
+	    cmocka_unit_test(messages_outside_a_session_with_wrong_checksums),
 	    cmocka_unit_test(replays),
 	    cmocka_unit_test(downgraded_protection),
 	    cmocka_unit_test(wrong_although_signed),
