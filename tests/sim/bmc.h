@@ -131,9 +131,10 @@ struct sim_quirks {
 	bool short_data;      /* commands are answered without data */
 	bool extra_octet;     /* RAKP message 2 carries one octet too many */
 	bool rakp4_not_empty; /* RAKP message 4 has an integrity check value also without authentication */
-	bool bad_checksum;    /* of messages */
-	bool no_ipmi_2;       /* Get Channel Authentication Capabilities tells of IPMI 1.5 alone */
-	bool short_refusal;   /* an Open Session Response with an error ends after the status */
+	bool intel; /* of SE7520AF2: padded names, short passwords, another check value in RAKP message 4 */
+	bool bad_checksum;  /* of messages */
+	bool no_ipmi_2;     /* Get Channel Authentication Capabilities tells of IPMI 1.5 alone */
+	bool short_refusal; /* an Open Session Response with an error ends after the status */
 };
 
 struct sim_chassis {

@@ -147,8 +147,18 @@ static bool on_open(struct sim_request *rq, const uint8_t *request, struct sim_a
 static void put_role(struct sim_buffer *b, const struct sim_bmc *bmc, const struct sim_session *s)
 {
 	const char *name = sim_session_user(bmc, s)->name;
+	size_t length = bmc->quirks.intel ? SIM_NAME_MAX : strlen(name);
 
 	sim_put8(b, s->role);
+	sim_put8(b, (unsigned)length);
+	sim_put(b, name, length);
+}
+
+static void put_role_of_rakp_3(struct sim_buffer *b, const struct sim_bmc *bmc, const struct sim_session *s)
+{
+	const char *name = sim_session_user(bmc, s)->name;
+
+	sim_put8(b, bmc->quirks.intel ? s->role & ~(unsigned)ROLE_NAME_ONLY : s->role);
 	sim_put8(b, (unsigned)strlen(name));
 	sim_put(b, name, strlen(name));
 }
@@ -163,7 +173,9 @@ static void keyed(const struct sim_session *s, const uint8_t *key, size_t length
 static void keyed_by_password(const struct sim_bmc *bmc, const struct sim_session *s,
 			      const struct sim_buffer *data, uint8_t *digest)
 {
-	keyed(s, sim_session_user(bmc, s)->password, SIM_PASSWORD_MAX, data, digest);
+	size_t length = bmc->quirks.intel && s->suite->authentication == 2 ? 16 : SIM_PASSWORD_MAX;
+
+	keyed(s, sim_session_user(bmc, s)->password, length, data, digest);
 }
 
 static void derive_keys(const struct sim_bmc *bmc, struct sim_session *s)
@@ -210,6 +222,13 @@ static int find_user(const struct sim_profile *profile, const uint8_t *name, siz
 	return found;
 }
 
+static size_t name_length(const struct sim_bmc *bmc, const uint8_t *request)
+{
+	if (bmc->quirks.intel && request[27] == SIM_NAME_MAX)
+		return strnlen((const char *)request + RAKP_1_LENGTH, SIM_NAME_MAX);
+	return request[27];
+}
+
 static uint8_t rakp_1(struct sim_request *rq, const uint8_t *request, size_t length, struct sim_session *s)
 {
 	const struct sim_profile *profile = rq->bmc->profile;
@@ -226,7 +245,7 @@ static uint8_t rakp_1(struct sim_request *rq, const uint8_t *request, size_t len
 		return ILLEGAL_PARAMETER;
 	if (wanted > SIM_ADMINISTRATOR)
 		return INVALID_ROLE;
-	user = find_user(profile, request + RAKP_1_LENGTH, request[27], request[24]);
+	user = find_user(profile, request + RAKP_1_LENGTH, name_length(rq->bmc, request), request[24]);
 	if (user < 0)
 		return UNAUTHORIZED_NAME;
 	if (wanted > profile->users[user].privilege)
@@ -312,7 +331,7 @@ static uint8_t rakp_3(struct sim_request *rq, const uint8_t *request, size_t len
 		return INVALID_SESSION_ID;
 	sim_put(&by_console, s->random, 16);
 	sim_put32(&by_console, s->console_id);
-	put_role(&by_console, rq->bmc, s);
+	put_role_of_rakp_3(&by_console, rq->bmc, s);
 	keyed_by_password(rq->bmc, s, &by_console, digest);
 	if (length != RAKP_3_LENGTH + (size_t)s->suite->digest_length ||
 	    memcmp(request + RAKP_3_LENGTH, digest, s->suite->digest_length) != 0)
@@ -326,13 +345,14 @@ static void put_rakp_4(struct sim_request *rq, struct sim_session *s, struct sim
 {
 	struct sim_buffer by_bmc = {.length = 0};
 	uint8_t digest[SIM_DIGEST_MAX] = {1};
+	size_t length = rq->bmc->quirks.intel && !s->suite->integrity ? 0 : s->suite->rakp4_length;
 
 	derive_keys(rq->bmc, s);
 	sim_put(&by_bmc, s->console_random, 16);
 	sim_put32(&by_bmc, s->managed_id);
 	sim_put(&by_bmc, rq->bmc->guid, 16);
 	keyed(s, s->sik, s->suite->digest_length, &by_bmc, digest);
-	sim_put(b, digest, rq->bmc->quirks.rakp4_not_empty ? 4 : s->suite->rakp4_length);
+	sim_put(b, digest, rq->bmc->quirks.rakp4_not_empty ? 4 : length);
 }
 
 static void activate(struct sim_request *rq, struct sim_session *s)
