@@ -421,13 +421,23 @@ static bool take_transient(struct ipmi_bmc *bmc, uint8_t code)
 	return true;
 }
 
+/* The session is not at fault; a set-up does not get any further by this. */
 static void take_malformed(struct ipmi_bmc *bmc)
 {
+	struct ipmi_reply reply = {.result = IPMI_REJECTED};
+	char name[IPMI_NAME_SIZE];
+
 	bmc->stats.bad_packets++;
-	if (bmc->closing)
+	if (!bmc->head) {
 		ipmi_session_drop(bmc);
-	else
-		ipmi_bmc_finish(bmc, IPMI_REJECTED, " answered %s with too little data", bmc->waiting->name);
+		return;
+	}
+	ipmi_explain(bmc, &reply,
+		     " answered %s with too little data: update the BMC's firmware, or do without",
+		     ipmi_exchange_name(bmc, bmc->waiting, name, sizeof(name)));
+	if (bmc->state != IPMI_STATE_READY)
+		ipmi_session_drop(bmc);
+	ipmi_bmc_reply(bmc, &reply);
 }
 
 static void take_answer(struct ipmi_bmc *bmc, fiid_obj_t response)

@@ -157,11 +157,13 @@ static int fill_poh_counter(const struct ipmi_bmc *bmc, fiid_obj_t request)
 	return fill_cmd_get_power_on_hours_counter(request);
 }
 
+/* Counts of so many minutes each. */
 static void accept_poh_counter(struct ipmi_bmc *bmc, fiid_obj_t response)
 {
-	uint64_t minutes =
-	    ipmi_field(response, "minutes_per_counter") * ipmi_field(response, "counter_reading");
-	struct ipmi_reply reply = {.result = IPMI_OK, .power_on_hours = (uint32_t)(minutes / 60)};
+	uint64_t hours =
+	    ipmi_field(response, "minutes_per_counter") * ipmi_field(response, "counter_reading") / 60;
+	struct ipmi_reply reply = {.result = IPMI_OK,
+				   .power_on_hours = hours < UINT32_MAX ? (uint32_t)hours : UINT32_MAX};
 
 	ipmi_bmc_reply(bmc, &reply);
 }
