@@ -364,35 +364,36 @@ static void restore(struct pm_agent *agent)
 static void switch_to(struct pm_agent *agent, struct pm_inventory *inventory, struct change *changes,
 		      struct pm_machine **machines)
 {
+	size_t count = inventory->machine_count;
 	bool any_new = false, readable;
 
 	if (agent->rows_change)
 		agent->rows_change(agent);
 	for (size_t i = 0; i < agent->machine_count; i++)
 		agent->machines[i]->configured = false;
-	for (size_t i = 0; i < inventory->machine_count; i++)
+	for (size_t i = 0; i < count; i++)
 		changes[i].machine->configured = true;
 	agent->jobs_held = true; /* jobs that end here must not start others, of machines that go next */
 	remove_gone(agent);
 	agent->jobs_held = false;
-	for (size_t i = 0; i < inventory->machine_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		take(&changes[i]);
 		machines[i] = changes[i].machine;
 		any_new |= changes[i].is_new;
 		if (changes[i].is_new)
 			pm_state_count(changes[i].machine, 1);
 	}
-	qsort(machines, inventory->machine_count, sizeof(struct pm_machine *), by_index);
+	qsort(machines, count, sizeof(struct pm_machine *), by_index);
 	free(agent->machines);
 	agent->machines = machines;
-	agent->machine_count = inventory->machine_count;
+	agent->machine_count = count;
 	pm_inventory_free(agent->inventory);
 	agent->inventory = inventory;
 	if (any_new)
 		restore(agent);
 	readable = pm_settings_readable(agent);
 	pm_groups_rebuild(agent, !readable);
-	for (size_t i = 0; i < agent->machine_count; i++)
+	for (size_t i = 0; i < count; i++)
 		if (readable || changes[i].is_new)
 			settle(agent, changes[i].machine);
 	if (readable)
