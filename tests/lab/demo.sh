@@ -113,6 +113,7 @@ machine "nas1" {
   nic "eth0" { mac = "02:00:5e:10:00:01"  wol = "ethernet"  interface = "$(segment_interface storage)" }
   probe { method = "icmp"  address = "$(machine_address nas1)" }
 }
+group "rack1" { members = { "web[01-04]" }  stagger = 200ms }
 END
     lab_agent
 }
@@ -190,6 +191,18 @@ step_wake() {
         'pmNicWakeSeen.5.1 = Counter32: [1-9].*ok' "sent, and proved by a capture of the frame as it left"
 }
 
+step_group() {
+    title "Switch a rack on, by one varbind"
+    trap_mark
+    command_as operator "snmpset 127.0.0.1 'pmGroupCommand.\"rack1\"' = powerOn" 'powerOn' \
+        "a job for each member, 200 ms apart, in one commit of the journal"
+    observe "all four are on" snmp_is reader 'pmGroupOn."rack1"' '4 machines'
+    notified 'pmMachineName.4 = web04.*pmPowerStateChange|pmPowerStateChange.*pmMachineName.4 = web04'
+    observe "the last job is done" snmp_is reader 'pmGroupActiveJobs."rack1"' '0 jobs'
+    command_as reader "snmpwalk 127.0.0.1 pmMachineLastResultText | head -n 4" 'already.*STRING: on, observed' \
+        "web02 was on, which its BMC was asked once more; the others are on now"
+}
+
 step_refused() {
     title "What is refused"
     command_as reader "snmpset 127.0.0.1 pmMachineCommand.2 = powerOff" 'noAccess|authorizationError' \
@@ -202,7 +215,7 @@ step_refused() {
 
 step_overview() {
     title "The whole room in one varbind, and what happened"
-    command_as reader "snmpget 127.0.0.1 pmStateMapStates.1 | head -n 1" 'Hex-STRING: 02 04 02 02 04 00' \
+    command_as reader "snmpget 127.0.0.1 pmStateMapStates.1 | head -n 1" 'Hex-STRING: 04 04 04 04 04 00' \
         "an octet for each of 256 pmIndex: 2 is off, 4 is on, 0 is no machine"
     command_as reader "snmpwalk 127.0.0.1 pmEventText.2" 'pmEventText.2.[0-9]+ = STRING' "web02's history"
 }
@@ -214,6 +227,7 @@ demo_steps() {
     step_cycle
     step_off
     step_wake
+    step_group
     step_refused
     step_overview
 }
