@@ -22,12 +22,11 @@ SUITE=17
 WAIT_S=120
 UNKNOWN_MACHINES=$PM_ROOT_OID.1.1.1.8.1
 MACHINES_ON=$PM_ROOT_OID.1.1.1.6.1
-MACHINES_OFF=$PM_ROOT_OID.1.1.1.7.1
 JOBS_ACTIVE=$PM_ROOT_OID.1.1.1.11.1
 LAST_RESULT=$PM_ROOT_OID.1.2.1.10
 GROUP_COMMAND=$PM_ROOT_OID.1.8.1.6.3.97.108.108 # of the group "all"
 POWER_ON=2 POWER_OFF=5 RESET=8                  # PmCommand
-RESULT_OK=2                                     # PmResult
+RESULT_OK=ok                                    # PmResult
 
 # ---- the farm, and who asks it ----
 
@@ -72,7 +71,7 @@ peer() {
     ((said == $3)) || bench_die "ipmipower $1 says $2 of $said BMCs, not of $3: $(head -n 1 "$LAB/run/ipmipower")"
 }
 
-# until OBJECT VALUE: waits until the agent says so; took_s is the time since $began.
+# until_is OBJECT VALUE: waits until the agent says so; took_s is the time since $began.
 until_is() {
     local got
     got=$(bench_as bench "$READER" "$LAB_SNMPD_ADDRESS" wait "$1" "$WAIT_S" "$2") || bench_die "not within $WAIT_S s"
@@ -152,7 +151,7 @@ measure_dead() {
 
 # ---- commands ----
 
-# command VERB: one varbind for all; $began is when it was sent.
+# command_all VERB: one varbind for all; $began is when it was sent.
 command_all() {
     began=$EPOCHREALTIME
     snmp_as operator set "$GROUP_COMMAND" i "$1" >/dev/null || bench_die "the group's command is refused"
@@ -163,7 +162,6 @@ last_effect_s() {
     farm_log "$1" | tail -n 1 | cut -d' ' -f1 | awk -v began="$began" '{ printf "%.6f", $1 - began }'
 }
 
-# With the agent as it is by default, and with as many jobs at a time as there are machines.
 measure_storm() {
     local wire done_s
     start_cold 0
@@ -188,50 +186,48 @@ effects() {
         awk '{ n[$1]++ } END { for (times in n) print n[times], times }'
 }
 
-# lossy VERB EFFECT: to all, over a network that loses; then what the farm has seen.
+# lossy NAME VERB EFFECT: to all, over a network that loses; then what the farm has seen, and what the results are.
 lossy() {
+    local once more
     log_from=$(($(wc -l <"$LAB/log/farm.log") + 1))
-    command_all "$1"
-    wait_until 600 jobs_over || bench_die "jobs are still active"
-    once=$(effects "$2" | awk '$2 == 1 { print $1 }') more=$(effects "$2" | awk '$2 > 1 { n += $1 } END { print n + 0 }')
-    results=$(snmp_as operator bulkwalk -Ove "$LAST_RESULT" | sort | uniq -c | awk '{ printf "%s%d x %d", n++ ? ", " : "", $1, $2 }')
-    ok_jobs=$(snmp_as operator bulkwalk -Ove "$LAST_RESULT" | grep -cx "$RESULT_OK")
+    command_all "$2"
+    wait_until 900 jobs_over || bench_die "jobs are still active"
+    took_s=$(bench_seconds_since "$began")
+    once=$(effects "$3" | awk '$2 == 1 { n += $1 } END { print n + 0 }')
+    more=$(effects "$3" | awk '$2 > 1 { n += $1 } END { print n + 0 }')
+    bench_report "ipmi.loss.$1.once" "$once" machines "$BMCS"
+    bench_report "ipmi.loss.$1.twice" "$more" machines "$BMCS"
+    snmp_as operator bulkwalk -Ov "$LAST_RESULT" >"$LAB/run/results"
+    bench_report "ipmi.loss.$1.ok" "$(grep -cx "$RESULT_OK" "$LAB/run/results")" jobs "$BMCS"
+    bench_report "ipmi.loss.$1.time" "$took_s" s "$BMCS"
 }
 
 measure_loss() {
-    local verb
     start_cold 0
     bench_settle pmstackd
     farm bmc all fault "loss=$LOSS" >/dev/null
-    for verb in "$POWER_ON power=off:on on" "$POWER_OFF power=on:off off"; do
-        set -- $verb
-        lossy "$1" "chassis-control=.* $2"
-        bench_report "ipmi.loss.$3.once" "${once:-0}" machines "$BMCS"
-        bench_report "ipmi.loss.$3.twice" "$more" machines "$BMCS"
-        bench_report "ipmi.loss.$3.ok" "$ok_jobs" jobs "$BMCS"
-    done
+    lossy on "$POWER_ON" 'chassis-control=.* power=off:on'
+    lossy off "$POWER_OFF" 'chassis-control=.* power=on:off'
     farm bmc all fault none >/dev/null
     farm bmc all power on >/dev/null
     began=$EPOCHREALTIME
     lab_signal pmstackd USR2
     until_is "$MACHINES_ON" "$BMCS"
     farm bmc all fault "loss=$LOSS" >/dev/null
-    lossy "$RESET" "chassis-control=hard-reset"
-    bench_report ipmi.loss.reset.once "${once:-0}" machines "$BMCS"
-    bench_report ipmi.loss.reset.twice "$more" machines "$BMCS"
-    bench_report ipmi.loss.reset.ok "$ok_jobs" jobs "$BMCS"
-    bench_explain "results of the resets (PmResult x machines): $results"
+    lossy reset "$RESET" 'chassis-control=hard-reset'
     farm bmc all fault none >/dev/null
     lab_agent_stop
 }
 
 # ---- ten thousand ----
 
-# lately KEY: of the last summary in the log: polls, p50, p99 or "at most".
-summary() { grep -o 'since the last summary: .*' "$LAB/log/pmstackd.log" | tail -n 1; }
+# How late polls were, of the last summary in the log: p99 and the worst, in ms.
+summary() {
+    sed -n 's/.*since the last summary: .*p99 \([0-9.]*\) ms, at most \([0-9.]*\) ms.*/\1 \2/p' "$LAB/log/pmstackd.log" | tail -n 1
+}
 
 measure_many() {
-    local ticks percent polls late gaps
+    local ticks percent polls p99 max gaps
     agent_conf "$MANY" 30s
     start_cold 0
     bench_report ipmi.many.cold "$took_s" s "$MANY"
@@ -243,14 +239,14 @@ measure_many() {
     ticks=$(($(bench_cpu_ticks pmstackd) - ticks))
     lab_signal pmstackd USR1
     wait_until 5 summaries 2 || bench_die "no summary"
-    late=$(summary)
+    read -r p99 max < <(summary)
     polls=$(farm_total get-chassis-status)
     percent=$(bench_calculate "$ticks * 100 / $(getconf CLK_TCK) / $WATCH_S")
     bench_report ipmi.many.polls "$(bench_calculate "$polls / $WATCH_S" %.1f)" polls/s "$MANY"
     bench_report ipmi.many.cpu "$percent" % "$MANY"
     bench_report ipmi.many.rss "$(bench_calculate "$(bench_rss_kib pmstackd) / 1024" %.1f)" MiB "$MANY"
-    bench_report ipmi.many.late.p99 "$(sed 's/.*p99 \([0-9.]*\) ms.*/\1/' <<<"$late")" ms "$MANY"
-    bench_report ipmi.many.late.max "$(sed 's/.*at most \([0-9.]*\) ms.*/\1/' <<<"$late")" ms "$MANY"
+    bench_report ipmi.many.late.p99 "$p99" ms "$MANY"
+    bench_report ipmi.many.late.max "$max" ms "$MANY"
     bench_report ipmi.many.packets "$(bench_calculate "($(farm_total in) + $(farm_total out)) / $polls")" packets/poll "$MANY"
     farm gaps | while IFS= read -r gaps; do bench_explain "$gaps"; done
     lab_agent_stop
