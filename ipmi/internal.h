@@ -25,6 +25,7 @@ enum {
 	IPMI_LOST_AFTER = 3,           /* unanswered transmissions until a kept session counts as forgotten */
 	IPMI_RESTART_AFTER = 4,        /* unanswered transmissions of one message until set-up begins anew */
 	IPMI_RESTARTS_MAX = 3,         /* of session set-up in one operation because the BMC dropped it */
+	IPMI_PAUSE_MAX_MS = 2000,      /* between attempts to get one of a BMC's session slots */
 	IPMI_SUITE_SILENCES = 2,       /* until silence about a cipher suite counts as a refusal */
 	IPMI_SUITE_AGAIN_MS = 3600000, /* until a refused cipher suite is tried again */
 	IPMI_TRUSTED_MS = 5000,        /* a session this long unused is checked before a `once` request */

@@ -82,6 +82,8 @@ void ipmi_session_exhausted(struct ipmi_bmc *bmc, uint8_t code, const char *mean
 	uint64_t now_ms = ipmi_now_ms();
 
 	op->pause_ms = op->pause_ms ? op->pause_ms * 2 : bmc->retransmit_ms * 2;
+	if (op->pause_ms > IPMI_PAUSE_MAX_MS)
+		op->pause_ms = IPMI_PAUSE_MAX_MS;
 	if (now_ms + op->pause_ms >= op->deadline_ms) {
 		ipmi_bmc_finish(
 		    bmc, IPMI_SESSIONS_EXHAUSTED,

@@ -25,10 +25,12 @@ b1_host=$(bmc_address b1)
 
 oracle() { timeout 60 "$PROGRAMS/ipmi_oracle" "$1" "$LAB_BMC_PASSWORD_FILE" "${@:2}"; }
 steps=(status on status boot poh power policy=1 diag)
-for version in 2.0 1.5; do
+for how in 3 1.5; do
+    version=2.0
+    [[ $how == 1.5 ]] && version=1.5
     machine_power b1 off
     wait_until 5 machine_is_off b1
-    by_oracle=$(oracle $version "$b1_host" "${steps[@]}")
+    by_oracle=$(oracle $how "$b1_host" "${steps[@]}")
     machine_power b1 off
     wait_until 5 machine_is_off b1
     by_engine=$(client -V $version "$b1" "${steps[@]}" | without_time)
@@ -117,7 +119,7 @@ is "$(grep -c '^status: ok' "$LAB/out")" 2 "a BMC that was restarted is asked ag
 is "$(value "$(grep stats "$LAB/out")" sessions)" 2 "by a second session"
 
 printf 'not-it' >"$LAB/etc/wrong"
-like "$(old -t 1500 -P "$LAB/etc/wrong" "$b1" status)" 'timeout .*did not answer Activate Session .*password.*of user "admin"' \
+like "$(old -t 1500 -P "$LAB/etc/wrong" "$b1" status)" 'timeout .*did not answer Activate Session .*silent to a wrong password \(user "admin"\)' \
     "ipmi_sim is silent about a wrong password, and the text says where to look"
 like "$(old -u nobody "$b1" status)" 'authentication failed .*0x81: it does not know the user' "unknown user"
 like "$(old -u '' "$b1" status)" 'authentication failed .*0x82: its user without a name is not enabled' "no user name"
@@ -177,6 +179,58 @@ for suite in 0 1 2 3 6 7 8 11 12 15 16 17; do
     is "$(farm_count "bmc=$((suite + 1)) chassis-control=power-up power=off:on")" 1 "did it once"
 done
 lab_stop farm
+
+# ---- simulated BMCs: what ipmi_sim does not have, with FreeIPMI's client as the oracle ----
+
+LAB_FARM_PORT=$(lab_port 6230)
+lab_farm --count 20 --suites 3,8,17
+farm bmc all set watts=321 watts-off=12 poh=12345 policy=previous intrusion=on drive-fault=on last-event=16 >/dev/null
+steps=(status on status boot poh power policy=1 status diag)
+for suite in 3 8 17 1.5; do
+    farm bmc all power off >/dev/null
+    version=2.0
+    [[ $suite == 1.5 ]] && version=1.5
+    by_oracle=$(oracle $suite "127.1.0.1:$LAB_FARM_PORT" "${steps[@]}")
+    farm bmc all power off >/dev/null
+    farm bmc all set policy=previous >/dev/null
+    by_engine=$(client -V $version -C "$suite" "127.1.0.2:$LAB_FARM_PORT" "${steps[@]}" | without_time)
+    # what a BMC has measured since it began depends on when it was switched
+    is "$(sed 's/average=[0-9]*//' <<<"$by_engine")" "$(sed 's/average=[0-9]*//' <<<"$by_oracle")" \
+        "every answer is what FreeIPMI's client reads with $([[ $suite == 1.5 ]] && echo IPMI 1.5 || echo cipher suite "$suite")"
+    like "$by_engine" 'status: ok power=0 .*intrusion=1 .*drive=1 .*policy=1.*power: ok watts=321 min=8 max=321 .*active=1' "and is right"
+    like "$by_engine" 'poh: ok hours=12345' "hours, too"
+done
+
+# farm_client NUMBER [OPTION...] STEP...
+farm_client() {
+    local number=$1 options=()
+    shift
+    while [[ $1 == -* ]]; do options+=("$1" "$2") && shift 2; done
+    client "${options[@]}" "127.1.0.$number:$LAB_FARM_PORT" "$@"
+}
+farm bmc 3 code dcmi-get-power-reading=0xc1 >/dev/null
+like "$(farm_client 3 -n lab03 power)" 'rejected code=0xC1 .*does not speak DCMI: do without power readings' "a BMC without DCMI"
+farm bmc 4 full on >/dev/null
+like "$(farm_client 4 -t 1500 status)" 'sessions exhausted .*has no free session' "no free session, and none comes"
+before=$(farm_total refused)
+farm_client 4 -t 8000 touch="$LAB/waiting" status >"$LAB/out" &
+client_pid=$!
+wait_until 5 test -e "$LAB/waiting"
+refused_twice() { (($(farm_total refused) >= before + 2)); }
+wait_until 8 refused_twice
+farm bmc 4 full off >/dev/null
+wait "$client_pid"
+like "$(cat "$LAB/out")" 'status: ok' "one that becomes free in time is taken"
+farm bmc 5 busy 3 >/dev/null
+like "$(farm_client 5 status)" 'status: ok' "a busy BMC is asked again"
+farm bmc 6 silent-suite 17 >/dev/null
+like "$(farm_client 6 -C 17,3 status stats)" 'status: ok.*suite=3 ' "silence about the best suite: the next one"
+farm bmc 10 set dedup=yes >/dev/null
+farm bmc 10 fault loss=30 >/dev/null
+like "$(farm_client 10 -t 30000 on status)" 'on: ok.*status: ok power=1' "a third of all packets lost"
+is "$(farm_count 'bmc=10 chassis-control=power-up .*duplicate=no')" 1 "and the command took effect once"
+farm_client 8 -C 17 status >/dev/null
+is "$(farm_stat 8 sessions)" 0 "the session is closed at the end"
 
 # ---- a crowd ----
 

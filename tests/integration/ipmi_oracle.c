@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Asks a BMC by FreeIPMI's own blocking client and prints what ipmi_client would, so that the two can be
- * compared: ipmi_oracle 1.5|2.0 PASSWORD-FILE HOST STEP... with the steps status, boot, poh, diag, on, policy, power
+ * compared: ipmi_oracle 1.5|CIPHER-SUITE PASSWORD-FILE HOST STEP... with the steps status, boot, poh, diag, on, policy, power
  */
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,16 +159,17 @@ static const struct step *find_step(const char *name)
 	exit(2);
 }
 
-static int open_session(bool version_1_5, const char *host, const char *password)
+/* how: "1.5", or a cipher suite of IPMI 2.0. */
+static int open_session(const char *how, const char *host, const char *password)
 {
 	context = ipmi_ctx_create();
 	if (!context)
 		return -1;
-	if (version_1_5)
+	if (strcmp(how, "1.5") == 0)
 		return ipmi_ctx_open_outofband(context, host, "admin", password, IPMI_AUTHENTICATION_TYPE_MD5,
 					       IPMI_PRIVILEGE_LEVEL_OPERATOR, 5000, 1000, 0, 0);
 	return ipmi_ctx_open_outofband_2_0(context, host, "admin", password, NULL, 0,
-					   IPMI_PRIVILEGE_LEVEL_OPERATOR, 3, 5000, 1000,
+					   IPMI_PRIVILEGE_LEVEL_OPERATOR, (uint8_t)atoi(how), 5000, 1000,
 					   IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_OPEN_SESSION_PRIVILEGE, 0);
 }
 
@@ -182,7 +182,7 @@ int main(int argc, char **argv)
 		return 2;
 	fclose(file);
 	password[strcspn(password, "\n")] = '\0';
-	if (open_session(strcmp(argv[1], "1.5") == 0, argv[3], password) < 0) {
+	if (open_session(argv[1], argv[3], password) < 0) {
 		fprintf(stderr, "ipmi_oracle: %s\n", context ? ipmi_ctx_errormsg(context) : "no memory");
 		return 1;
 	}

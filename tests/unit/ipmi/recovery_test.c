@@ -20,6 +20,8 @@ static struct harness *with_suites(uint8_t first, uint8_t second)
 	h->suites[0] = first;
 	h->suites[1] = second;
 	h->config.cipher_suite_count = 2;
+	h->config.retransmit_ms = 100; /* so that a busy machine is not taken for silence */
+	h->config.timeout_ms = 20000;
 	return h;
 }
 
@@ -141,7 +143,6 @@ static void loss_after_a_refusal_is_no_refusal(void **state)
 
 	(void)state;
 	h->fake.filter = swallow_set_privilege;
-	h->config.timeout_ms = 5000;
 	harness_bmc(h);
 	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
 	assert_int_equal(h->fake.received[FAKE_OPEN_SESSION], 3); /* 17, 3, and after four lost answers 3 */
@@ -248,6 +249,8 @@ static void a_slot_that_becomes_free_in_time_is_taken(void **state)
 	(void)state;
 	h->fake.open_status = 0x01;
 	h->fake.filter = free_a_slot_later;
+	h->config.retransmit_ms = 100;
+	h->config.timeout_ms = 20000;
 	harness_bmc(h);
 	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
 	assert_int_equal(h->fake.received[FAKE_OPEN_SESSION], 4);
