@@ -20,7 +20,8 @@ struct ipmi_op;
 
 enum ipmi_result {
 	IPMI_OK,
-	IPMI_TIMEOUT,     /* the BMC answered in this operation, or has a session, but did not answer this */
+	IPMI_TIMEOUT, /* the BMC answered in this operation, or has a session, but did not answer this; a command
+			     that was sent may have been done */
 	IPMI_UNREACHABLE, /* nothing came back, also not to a new session; or the name does not resolve */
 	IPMI_AUTH_FAILED, /* unknown user, wrong password or K_g, or privilege not granted */
 	IPMI_SESSIONS_EXHAUSTED, /* the BMC has no free session slot */
@@ -147,7 +148,7 @@ struct ipmi_power_reading {
 
 struct ipmi_reply {
 	enum ipmi_result result;
-	uint8_t completion_code; /* with IPMI_REJECTED */
+	uint8_t completion_code; /* that ended the operation, 0: none did; with IPMI_REJECTED above all */
 	bool sent;               /* the command itself has been on the wire, answered or not */
 	char text[256];          /* why not IPMI_OK, in words: BMC, command, what to do; "" with IPMI_OK */
 	unsigned round_trip_us;  /* of the request that was answered; 0 when none was */
@@ -174,7 +175,8 @@ struct ipmi_request {
 	};
 	unsigned timeout_ms; /* 0 = the BMC's */
 	/*
-	 * Momentary: sent at most once, never retransmitted; no answer ends in IPMI_TIMEOUT. On a session
+	 * Momentary: sent at most once, never retransmitted, also not after an answer that says that nothing was
+	 * done; no answer ends in IPMI_TIMEOUT. On a session
 	 * that was not used lately one harmless request is exchanged first, so that it is not lost on a BMC
 	 * that forgot the session.
 	 */
@@ -192,7 +194,7 @@ struct ipmi_bmc_stats {
 	uint32_t bad_packets;    /* received, but not the valid answer to what was asked: dropped */
 	unsigned round_trip_us;  /* of the last answer */
 	int64_t last_contact_ms; /* ms since the epoch */
-	uint8_t cipher_suite;    /* of the current or last session */
+	uint8_t cipher_suite;    /* of the current or last session; 0 with IPMI 1.5 */
 	bool has_session, has_guid;
 	uint8_t guid[16];         /* managed system GUID of RAKP message 2 (IPMI 2.0, 13.21), as received */
 	const char *ipmi_version; /* "2.0", "1.5" or "" while unknown */
