@@ -11,7 +11,7 @@ set -u
 lab_begin "$@"
 /usr/bin/python3 -c 'import pyghmi' 2>/dev/null || bail_out "python3-pyghmi is not installed: make deps"
 
-# ---- given: four of them on 127.0.0.1, and an agent ----
+# ---- given: five of them on 127.0.0.1, and an agent ----
 
 { lab_snmptrapd && lab_snmpd; } || bail_out "no master agent"
 password=$(lab_agent_secret bmc.password secret)
@@ -27,9 +27,9 @@ bmc_listens() { wait_until "$WAIT_S" lab_log_has "bmc-$1" listening || bail_out 
 told_to() { grep -E '^(control|boot)' "$LAB/log/bmc-$1.log" | paste -sd,; }
 forget() { : >"$LAB/log/bmc-$1.log"; }
 
-for number in 1 2 3; do bmc "$number"; done
+for number in 1 2 3 5; do bmc "$number"; done
 bmc 4 kgkey123
-for number in 1 2 3 4; do bmc_listens "$number"; done
+for number in 1 2 3 4 5; do bmc_listens "$number"; done
 # conf PASSWORD-FILE: what machine 2 has for a password.
 conf() {
     cat <<END
@@ -38,10 +38,12 @@ credentials "right" { username = "admin"  password-file = "$password"  cipher-su
 credentials "doubtful" { username = "admin"  password-file = "$1"  cipher-suites = { 3 } }
 credentials "nobody" { username = "nobody"  password-file = "$password"  cipher-suites = { 3 } }
 credentials "kg" { username = "admin"  password-file = "$password"  kg-file = "$kg"  cipher-suites = { 3 } }
+credentials "default" { username = "admin"  password-file = "$password" }
 machine "m1" { bmc { address = "127.0.0.1"  port = 9501  credentials = "right"  timeout = 1s } }
 machine "m2" { bmc { address = "127.0.0.1"  port = 9502  credentials = "doubtful"  timeout = 3s } }
 machine "m3" { bmc { address = "127.0.0.1"  port = 9503  credentials = "nobody"  timeout = 2s } }
 machine "m4" { bmc { address = "127.0.0.1"  port = 9504  credentials = "kg"  timeout = 3s } }
+machine "m5" { bmc { address = "127.0.0.1"  port = 9505  credentials = "default"  timeout = 3s } }
 END
 }
 conf "$wrong" | lab_agent_conf
@@ -52,6 +54,8 @@ lab_agent || bail_out "no agent"
 becomes pmMachinePowerState.1 off "its power state"
 is "$(value pmMachineStateSource.1)" bmc "by the BMC"
 becomes pmMachinePowerState.4 off "with K_g too"
+becomes pmMachinePowerState.5 off "asked for suite 17 it answers with the algorithms of 3: that is tried next"
+is "$(value pmBmcCipherSuite.5)" 3 "and used"
 becomes pmBmcBootDevice.1 noOverride "its boot device"
 becomes pmBmcStatus.2 authFailed "a wrong password is known"
 becomes pmBmcStatus.3 unreachable "silence to an unknown user"
