@@ -61,6 +61,7 @@ struct pm_bmc {
 	struct ipmi_bmc *ipmi;
 	enum pm_bmc_status status;
 	unsigned misses;     /* failed polls since the last answer */
+	bool holds;          /* what it said last: not missed too often since */
 	bool down;           /* pmBmcDown was told, pmBmcUp not yet */
 	unsigned answers;    /* while down: in a row */
 	unsigned up_answers; /* so many of them make it up */

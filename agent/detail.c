@@ -69,7 +69,7 @@ bool pm_detail_watts(const struct pm_machine *machine, unsigned *watts)
 	const struct pm_bmc_config *config = machine->config->bmc;
 	uint64_t holds_ms;
 
-	if (!bmc || !bmc->watts_known || bmc->status != PM_BMC_OK || config->power_interval_ms == 0)
+	if (!bmc || !bmc->watts_known || !bmc->holds || config->power_interval_ms == 0)
 		return false;
 	holds_ms = 2 * ((uint64_t)config->power_interval_ms + config->poll_interval_ms);
 	*watts = bmc->watts;

@@ -35,11 +35,6 @@ void pm_state_count(struct pm_machine *machine, int delta)
 	}
 }
 
-static const char *source_name(enum pm_state_source source)
-{
-	return source == PM_SOURCE_BMC ? "BMC" : source == PM_SOURCE_PROBE ? "probe" : "nothing answers";
-}
-
 static void count_change(struct pm_machine *machine, enum pm_power_state state)
 {
 	pm_state_count(machine, -1);
@@ -48,7 +43,8 @@ static void count_change(struct pm_machine *machine, enum pm_power_state state)
 	pm_state_count(machine, 1);
 }
 
-static void tell_change(struct pm_machine *machine, enum pm_power_state old, bool notify)
+/* why: who says so, or why nobody does. */
+static void tell_change(struct pm_machine *machine, enum pm_power_state old, const char *why, bool notify)
 {
 	struct pm_notification notification = {.type = PM_NOTIFY_POWER_STATE_CHANGE, .old_power_state = old};
 
@@ -56,7 +52,7 @@ static void tell_change(struct pm_machine *machine, enum pm_power_state old, boo
 	    pm_event_add(machine, PM_EVENT_POWER_STATE,
 			 machine->observed == PM_POWER_UNKNOWN ? PM_SEVERITY_UNKNOWN : PM_SEVERITY_OK,
 			 "power state %s, was %s (%s)", pm_power_state_name(machine->observed),
-			 pm_power_state_name(old), source_name(machine->source));
+			 pm_power_state_name(old), why);
 	notification.power_state = machine->observed;
 	if (notify)
 		pm_notify(machine->agent, machine, &notification);
@@ -96,7 +92,7 @@ static bool is_return(const struct pm_machine *machine, enum pm_power_state know
  * Every change is told but these: the first answer after a start that is what was known before it; the first answer
  * ever, which goes into the history only; and what a BMC says that comes and goes.
  */
-static void changed(struct pm_machine *machine, enum pm_power_state old)
+static void changed(struct pm_machine *machine, enum pm_power_state old, const char *why)
 {
 	enum pm_power_state known = machine->last_known;
 	bool untold = machine->unknown_untold, gone_again = machine->return_untold;
@@ -112,20 +108,20 @@ static void changed(struct pm_machine *machine, enum pm_power_state old)
 	machine->return_untold = is_return(machine, known);
 	if (machine->return_untold || (gone_again && machine->observed == PM_POWER_UNKNOWN))
 		return;
-	tell_change(machine, untold ? known : old, known || machine->looked);
+	tell_change(machine, untold ? known : old, why, known || machine->looked);
 }
 
 /* The BMC is up, or the probe says the same. */
-static void tell_return(struct pm_machine *machine)
+static void tell_return(struct pm_machine *machine, const char *why)
 {
 	if (!machine->return_untold || is_return(machine, machine->last_known))
 		return;
 	machine->return_untold = false;
-	tell_change(machine, PM_POWER_UNKNOWN, true);
+	tell_change(machine, PM_POWER_UNKNOWN, why, true);
 }
 
 static void observe(struct pm_machine *machine, enum pm_power_state state, enum pm_state_source source,
-		    bool fresh)
+		    const char *why, bool fresh)
 {
 	enum pm_power_state old = machine->observed;
 
@@ -139,28 +135,28 @@ static void observe(struct pm_machine *machine, enum pm_power_state state, enum 
 		end_transition(machine);
 		machine->state_dirty = true;
 		pm_flush_machine(machine);
-		changed(machine, old);
+		changed(machine, old, why);
 	} else {
-		tell_return(machine);
+		tell_return(machine, why);
 	}
 	machine->looked = true;
 }
 
 /*
  * Which of the sources that hold says what: the BMC first, then a probe that answers. heard is who has just told
- * something; what the others told before still holds, but is not new.
+ * something; what the others told before still holds, but is not new. silence: why nobody says anything, if so.
  */
-static void derive(struct pm_machine *machine, enum pm_state_source heard)
+static void derive(struct pm_machine *machine, enum pm_state_source heard, const char *silence)
 {
 	const struct pm_bmc *bmc = machine->bmc;
 
-	if (bmc && bmc->status == PM_BMC_OK && bmc->chassis_known)
-		observe(machine, bmc->chassis.power_on ? PM_POWER_ON : PM_POWER_OFF, PM_SOURCE_BMC,
+	if (bmc && bmc->holds)
+		observe(machine, bmc->chassis.power_on ? PM_POWER_ON : PM_POWER_OFF, PM_SOURCE_BMC, "BMC",
 			heard == PM_SOURCE_BMC);
 	else if (machine->os_reachable == PM_OS_YES)
-		observe(machine, PM_POWER_ON, PM_SOURCE_PROBE, heard == PM_SOURCE_PROBE);
+		observe(machine, PM_POWER_ON, PM_SOURCE_PROBE, "probe", heard == PM_SOURCE_PROBE);
 	else
-		observe(machine, PM_POWER_UNKNOWN, PM_SOURCE_NONE, false);
+		observe(machine, PM_POWER_UNKNOWN, PM_SOURCE_NONE, silence, false);
 }
 
 void pm_state_sources_changed(struct pm_machine *machine)
@@ -176,7 +172,7 @@ void pm_state_sources_changed(struct pm_machine *machine)
 		machine->looked = false;
 		machine->unknown_untold = machine->last_known != 0 && !told_unknown;
 	} else {
-		derive(machine, PM_SOURCE_NONE);
+		derive(machine, PM_SOURCE_NONE, "there is nothing to ask");
 	}
 }
 
@@ -266,6 +262,7 @@ static void bmc_answered(struct pm_machine *machine, const struct ipmi_reply *re
 	if (bmc->chassis_known && bmc->chassis.power_on != reply->chassis.power_on)
 		pm_detail_switched(machine);
 	bmc->misses = 0;
+	bmc->holds = true;
 	bmc->status = PM_BMC_OK;
 	bmc->chassis = reply->chassis;
 	bmc->chassis_known = true;
@@ -273,18 +270,21 @@ static void bmc_answered(struct pm_machine *machine, const struct ipmi_reply *re
 		bmc_comes_back(machine);
 }
 
+/* What it said holds until it is missed too often, however it fails: one odd answer says no more than a lost packet. */
 static void bmc_missed(struct pm_machine *machine, const struct ipmi_reply *reply)
 {
 	struct pm_bmc *bmc = machine->bmc;
-	unsigned misses = machine->config->bmc->misses;
+	bool lost = bmc->misses + 1 >= machine->config->bmc->misses;
 	enum pm_bmc_status status = pm_bmc_status_of(reply->result);
 
 	bmc->misses++;
 	bmc->answers = 0;
-	if (bmc->misses < misses && status == PM_BMC_UNREACHABLE)
-		return; /* a lost packet or two say nothing yet */
-	bmc->status = status;
-	if (bmc->misses >= misses && !bmc->down)
+	if (lost || status != PM_BMC_UNREACHABLE)
+		bmc->status = status;
+	if (!lost)
+		return;
+	bmc->holds = false;
+	if (!bmc->down)
 		bmc_is_down(machine, reply->text);
 }
 
@@ -296,7 +296,7 @@ void pm_state_chassis(struct pm_machine *machine, const struct ipmi_reply *reply
 		bmc_answered(machine, reply);
 	else
 		bmc_missed(machine, reply);
-	derive(machine, answered ? PM_SOURCE_BMC : PM_SOURCE_NONE);
+	derive(machine, answered ? PM_SOURCE_BMC : PM_SOURCE_NONE, reply->text);
 	pm_job_observed(machine, PM_SOURCE_BMC);
 }
 
@@ -330,7 +330,7 @@ void pm_state_probe(struct pm_machine *machine, enum pm_probe_result result, con
 			     machine->os_reachable == PM_OS_YES  ? "answers its probe"
 			     : machine->os_reachable == PM_OS_NO ? "no longer answers its probe"
 								 : "can not be probed");
-	derive(machine, result == PM_PROBE_UP ? PM_SOURCE_PROBE : PM_SOURCE_NONE);
+	derive(machine, result == PM_PROBE_UP ? PM_SOURCE_PROBE : PM_SOURCE_NONE, "nothing answers");
 	pm_job_observed(machine, PM_SOURCE_PROBE);
 }
 

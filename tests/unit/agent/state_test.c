@@ -153,8 +153,8 @@ static void test_how_many_misses_is_configured(void **state)
 	}
 }
 
-/* Wrong passwords and the like are certain at once; whether the BMC counts as down takes three polls. */
-static void test_refusals_hold_at_once(void **state)
+/* Wrong passwords and the like are shown at once; what the BMC said holds until it is missed too often. */
+static void test_refusals_are_misses(void **state)
 {
 	static const struct {
 		enum ipmi_result result;
@@ -168,14 +168,26 @@ static void test_refusals_hold_at_once(void **state)
 		do
 			bmc_says(m1, true);
 		while (m1->bmc->down);
+		for (unsigned miss = 1; miss < MISSES; miss++) {
+			bmc_misses(m1, cases[i].result);
+			assert_int_equal(m1->bmc->status, cases[i].status);
+			assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
+			assert_int_equal(told(PM_NOTIFY_BMC_DOWN), i);
+		}
 		bmc_misses(m1, cases[i].result);
-		assert_int_equal(m1->bmc->status, cases[i].status);
 		assert_state(m1, PM_POWER_UNKNOWN, PM_SOURCE_NONE);
-		assert_int_equal(told(PM_NOTIFY_BMC_DOWN), i);
-		bmc_misses(m1, cases[i].result);
-		bmc_misses(m1, cases[i].result);
 		assert_int_equal(told(PM_NOTIFY_BMC_DOWN), i + 1);
 	}
+}
+
+static void test_the_history_has_why_it_is_unknown(void **state)
+{
+	(void)state;
+	bmc_says(m1, true);
+	for (int i = 0; i < MISSES; i++)
+		bmc_misses(m1, IPMI_SESSIONS_EXHAUSTED);
+	assert_string_equal(pm_event_from(m1, m1->event_last)->text,
+			    "power state unknown, was on (no answer)");
 }
 
 /* --- a BMC that comes and goes ------------------------------------------------------------------------------------------ */
@@ -652,7 +664,8 @@ int main(void)
 	    TEST(test_lost_packets_say_nothing),
 	    TEST(test_silence_becomes_unknown_and_is_told_once),
 	    TEST(test_how_many_misses_is_configured),
-	    TEST(test_refusals_hold_at_once),
+	    TEST(test_refusals_are_misses),
+	    TEST(test_the_history_has_why_it_is_unknown),
 	    TEST(test_a_bmc_that_answers_sometimes_is_told_of_once),
 	    TEST(test_relapses_are_told_more_and_more_rarely),
 	    TEST(test_a_change_is_told_also_by_a_bmc_that_comes_and_goes),
