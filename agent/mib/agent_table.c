@@ -200,8 +200,4 @@ const struct pm_table pm_agent_table = {.name = "pmAgentTable",
 					.get = get,
 					.missing = missing,
 					.test = test,
-					.begin = pm_change_begin_all,
-					.end = pm_change_end_all,
-					.apply = pm_change_apply,
-					.commit = commit,
-					.undo = pm_change_undo};
+					PM_CHANGES(commit)};

@@ -60,6 +60,11 @@ int pm_change_apply(struct pm_row_set *set, struct pm_error *err);
 void pm_change_commit(struct pm_row_set *set);
 void pm_change_undo(struct pm_row_set *set);
 
+/* What a table that is changed so has for .begin to .undo; commit_ is pm_change_commit or the table's own. */
+#define PM_CHANGES(commit_)                                                                                  \
+	.begin = pm_change_begin_all, .end = pm_change_end_all, .apply = pm_change_apply, .commit = commit_, \
+	.undo = pm_change_undo
+
 /* TruthValue to the store's 0 and 1. */
 int pm_change_truth(const struct pm_value *value, char *out, struct pm_error *err);
 

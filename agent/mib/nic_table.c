@@ -205,8 +205,4 @@ const struct pm_table pm_nic_table = {.name = "pmNicTable",
 				      .get = get,
 				      .missing = missing,
 				      .test = test,
-				      .begin = pm_change_begin_all,
-				      .end = pm_change_end_all,
-				      .apply = pm_change_apply,
-				      .commit = pm_change_commit,
-				      .undo = pm_change_undo};
+				      PM_CHANGES(pm_change_commit)};
