@@ -95,7 +95,7 @@ struct pm_machine {
 	int64_t observed_ms;       /* when the state was last confirmed; 0: never */
 	uint64_t observed_loop_ms; /* the same on the loop's clock, which nobody sets */
 	uint32_t on_count, off_count;
-	bool state_dirty; /* the state is not yet stored */
+	bool state_dirty; /* the state, or that it was told, is not yet stored */
 	bool dirty;       /* something of it is not yet stored: it is in agent->dirty */
 	struct pm_machine *next_dirty;
 	bool looked;         /* there was a first answer, or none in time, since the start */

@@ -4,6 +4,7 @@
 #include "agent/event_log.h"
 #include "agent/job.h"
 #include "agent/log.h"
+#include "agent/state.h"
 #include "agent/text.h"
 
 #include <stdarg.h>
@@ -96,7 +97,9 @@ static int store_state(struct pm_machine *machine, struct pm_error *err)
 					      .source = machine->source,
 					      .last_change_ms = machine->last_change_ms,
 					      .on_count = machine->on_count,
-					      .off_count = machine->off_count};
+					      .off_count = machine->off_count,
+					      .bmc_down = machine->bmc && machine->bmc->down,
+					      .unknown_told = pm_state_unknown_told(machine)};
 
 	return machine->state_dirty ? pm_store_state_put(machine->agent->store, &state, err) : 0;
 }

@@ -252,22 +252,46 @@ static int prepare_all(struct pm_agent *agent, const struct pm_inventory *invent
 
 /* --- apply: then the switch, which cannot fail ------------------------------------------------ */
 
+/* What managers were told of the one before holds for this one: that it is down, until it is up. */
+static struct pm_bmc *new_bmc(struct ipmi_bmc *ipmi, const struct pm_bmc *before)
+{
+	struct pm_bmc *bmc = calloc(1, sizeof(*bmc));
+
+	if (!bmc) {
+		ipmi_bmc_free(ipmi);
+		return NULL;
+	}
+	bmc->status = PM_BMC_UNKNOWN;
+	bmc->ipmi = ipmi;
+	if (before) {
+		bmc->down = before->down;
+		bmc->up_answers = before->up_answers;
+		bmc->up_loop_ms = before->up_loop_ms;
+	}
+	return bmc;
+}
+
+/* There will be no pmBmcUp. */
+static void note_end_of_down(struct pm_machine *machine)
+{
+	machine->state_dirty = true;
+	pm_event_add(machine, PM_EVENT_CONFIGURATION, PM_SEVERITY_OK,
+		     "its BMC, which was down, is no longer configured");
+}
+
 static void take_bmc(struct change *change)
 {
 	struct pm_machine *machine = change->machine;
+	struct pm_bmc *bmc = NULL;
 
 	if (change->config->bmc && !change->ipmi)
 		return;
+	if (change->ipmi)
+		bmc = new_bmc(change->ipmi, machine->bmc);
+	else if (machine->bmc && machine->bmc->down)
+		note_end_of_down(machine);
 	free_bmc(machine);
-	if (!change->ipmi)
-		return;
-	machine->bmc = calloc(1, sizeof(*machine->bmc));
-	if (!machine->bmc) {
-		ipmi_bmc_free(change->ipmi);
-		return;
-	}
-	machine->bmc->status = PM_BMC_UNKNOWN;
-	machine->bmc->ipmi = change->ipmi;
+	machine->bmc = bmc;
 }
 
 static bool same_probe(const struct pm_probe_config *a, const struct pm_probe_config *b)

@@ -3,6 +3,7 @@
 
 #include "agent/detail.h"
 #include "agent/event.h"
+#include "agent/event_log.h"
 #include "agent/job.h"
 #include "agent/log.h"
 #include "agent/notify.h"
@@ -48,6 +49,7 @@ static void tell_change(struct pm_machine *machine, enum pm_power_state old, con
 {
 	struct pm_notification notification = {.type = PM_NOTIFY_POWER_STATE_CHANGE, .old_power_state = old};
 
+	machine->state_dirty = true;
 	notification.event_index =
 	    pm_event_add(machine, PM_EVENT_POWER_STATE,
 			 machine->observed == PM_POWER_UNKNOWN ? PM_SEVERITY_UNKNOWN : PM_SEVERITY_OK,
@@ -159,10 +161,14 @@ static void derive(struct pm_machine *machine, enum pm_state_source heard, const
 		observe(machine, PM_POWER_UNKNOWN, PM_SOURCE_NONE, silence, false);
 }
 
+bool pm_state_unknown_told(const struct pm_machine *machine)
+{
+	return machine->return_untold || (machine->observed == PM_POWER_UNKNOWN && !machine->unknown_untold);
+}
+
 void pm_state_sources_changed(struct pm_machine *machine)
 {
-	bool told_unknown =
-	    machine->return_untold || (machine->observed == PM_POWER_UNKNOWN && !machine->unknown_untold);
+	bool told_unknown = pm_state_unknown_told(machine);
 
 	machine->return_untold = false;
 	if (machine->config->bmc ||
@@ -200,6 +206,7 @@ static void tell_bmc(struct pm_machine *machine, bool down, const char *text)
 	struct pm_notification notification = {.type = down ? PM_NOTIFY_BMC_DOWN : PM_NOTIFY_BMC_UP};
 
 	machine->bmc->down = down;
+	machine->state_dirty = true;
 	notification.event_index = pm_event_add(machine, down ? PM_EVENT_BMC_DOWN : PM_EVENT_BMC_UP,
 						down ? PM_SEVERITY_CRITICAL : PM_SEVERITY_OK, "%s", text);
 	snprintf(notification.text, sizeof(notification.text), "%s", text);
@@ -274,18 +281,21 @@ static void bmc_answered(struct pm_machine *machine, const struct ipmi_reply *re
 static void bmc_missed(struct pm_machine *machine, const struct ipmi_reply *reply)
 {
 	struct pm_bmc *bmc = machine->bmc;
-	bool lost = bmc->misses + 1 >= machine->config->bmc->misses;
+	unsigned misses = machine->config->bmc->misses;
 	enum pm_bmc_status status = pm_bmc_status_of(reply->result);
 
 	bmc->misses++;
 	bmc->answers = 0;
-	if (lost || status != PM_BMC_UNREACHABLE)
+	if (bmc->misses >= misses || status != PM_BMC_UNREACHABLE)
 		bmc->status = status;
-	if (!lost)
+	if (bmc->misses < misses)
 		return;
 	bmc->holds = false;
 	if (!bmc->down)
 		bmc_is_down(machine, reply->text);
+	else if (bmc->misses == misses &&
+		 !bmc->chassis_known) /* told before a restart or reload: no news but to the log */
+		pm_event_log_write(machine, PM_EVENT_BMC_DOWN, PM_SEVERITY_CRITICAL, reply->text);
 }
 
 void pm_state_chassis(struct pm_machine *machine, const struct ipmi_reply *reply)
@@ -348,10 +358,14 @@ void pm_state_transition(struct pm_machine *machine, enum pm_power_state transit
 void pm_state_restore(struct pm_machine *machine, const struct pm_stored_state *stored)
 {
 	machine->last_known = stored->power_state;
-	machine->unknown_untold = stored->power_state != 0;
+	machine->unknown_untold = stored->power_state != 0 && !stored->unknown_told;
 	machine->last_change_ms = stored->last_change_ms;
 	machine->on_count = stored->on_count;
 	machine->off_count = stored->off_count;
+	if (machine->bmc) {
+		machine->bmc->down = stored->bmc_down;
+		machine->bmc->up_answers = UP_ANSWERS;
+	}
 }
 
 void pm_state_result(struct pm_machine *machine, enum pm_result result, const char *text)

@@ -20,11 +20,14 @@ void pm_state_sources_changed(struct pm_machine *machine);
 /* A job says what it is doing to the machine; 0 when it ends. */
 void pm_state_transition(struct pm_machine *machine, enum pm_power_state transition);
 
-/* Puts back what was last known before a restart; nothing of it counts as observed. */
+/* Puts back what was last known and told before a restart; nothing of it counts as observed. */
 void pm_state_restore(struct pm_machine *machine, const struct pm_stored_state *stored);
 
 /* A machine came or goes: keeps the counts right. */
 void pm_state_count(struct pm_machine *machine, int delta);
+
+/* Whether managers were last told that it is unknown, or were never told anything else. */
+bool pm_state_unknown_told(const struct pm_machine *machine);
 
 /* The result of the last action, for the MIB. */
 void pm_state_result(struct pm_machine *machine, enum pm_result result, const char *text);

@@ -25,7 +25,8 @@ static const char schema[] =
     "CREATE TABLE nic (machine INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL,"
     " PRIMARY KEY (machine, id), UNIQUE (machine, name)) WITHOUT ROWID;" CREATE_SETTING
     "CREATE TABLE state (machine INTEGER PRIMARY KEY, power_state INTEGER NOT NULL, source INTEGER NOT NULL,"
-    " last_change_ms INTEGER NOT NULL, on_count INTEGER NOT NULL, off_count INTEGER NOT NULL);"
+    " last_change_ms INTEGER NOT NULL, on_count INTEGER NOT NULL, off_count INTEGER NOT NULL,"
+    " bmc_down INTEGER NOT NULL DEFAULT 0, unknown_told INTEGER NOT NULL DEFAULT 0);"
     "CREATE TABLE event (machine INTEGER NOT NULL, id INTEGER NOT NULL, time_ms INTEGER NOT NULL,"
     " kind INTEGER NOT NULL, severity INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (machine, id)) WITHOUT ROWID;"
     "CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT, machine INTEGER NOT NULL, nic INTEGER NOT NULL,"
@@ -35,11 +36,13 @@ static const char schema[] =
     "CREATE INDEX job_unfinished ON job (id) WHERE end_ms = 0;"
     "PRAGMA user_version = 2;";
 
-/* Version 1 knew neither groups nor jobs that begin later. */
+/* Version 1 knew neither groups nor jobs that begin later, nor what was told. */
 static const char upgrade_from_1[] =
     "ALTER TABLE setting RENAME TO setting_1;" CREATE_SETTING
     "INSERT INTO setting SELECT machine, nic, '', key, base, value FROM setting_1;"
     "DROP TABLE setting_1;"
+    "ALTER TABLE state ADD COLUMN bmc_down INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE state ADD COLUMN unknown_told INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN not_before_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN stagger_ms INTEGER NOT NULL DEFAULT 0;"
     "PRAGMA user_version = 2;";
@@ -82,9 +85,10 @@ static const char *const sql[STATEMENT_COUNT] = {
     [SETTING_DELETE] = "DELETE FROM setting WHERE machine = ?1 AND nic = ?2 AND group_name = ?3 AND key = ?4",
     [SETTINGS_LOAD] = "SELECT machine, nic, group_name, key, base, value FROM setting",
     [STATE_PUT] =
-	"INSERT OR REPLACE INTO state (machine, power_state, source, last_change_ms, on_count, off_count)"
-	" VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    [STATES_LOAD] = "SELECT machine, power_state, source, last_change_ms, on_count, off_count FROM state",
+	"INSERT OR REPLACE INTO state (machine, power_state, source, last_change_ms, on_count, off_count,"
+	" bmc_down, unknown_told) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [STATES_LOAD] = "SELECT machine, power_state, source, last_change_ms, on_count, off_count, bmc_down,"
+		    " unknown_told FROM state",
     [EVENT_PUT] = "INSERT OR REPLACE INTO event (machine, id, time_ms, kind, severity, text)"
 		  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [EVENT_FORGET] = "DELETE FROM event WHERE machine = ?1 AND id <= ?2",
@@ -444,9 +448,9 @@ int pm_store_settings_load(struct pm_store *store, void (*each)(const struct pm_
 int pm_store_state_put(struct pm_store *store, const struct pm_stored_state *state, struct pm_error *err)
 {
 	return run(store,
-		   bind(store, STATE_PUT, "iiiiii", (int64_t)state->machine, (int64_t)state->power_state,
+		   bind(store, STATE_PUT, "iiiiiiii", (int64_t)state->machine, (int64_t)state->power_state,
 			(int64_t)state->source, state->last_change_ms, (int64_t)state->on_count,
-			(int64_t)state->off_count),
+			(int64_t)state->off_count, (int64_t)state->bmc_down, (int64_t)state->unknown_told),
 		   err);
 }
 
@@ -463,7 +467,9 @@ int pm_store_states_load(struct pm_store *store,
 					       .source = (unsigned)sqlite3_column_int(s, 2),
 					       .last_change_ms = sqlite3_column_int64(s, 3),
 					       .on_count = (uint32_t)sqlite3_column_int64(s, 4),
-					       .off_count = (uint32_t)sqlite3_column_int64(s, 5)},
+					       .off_count = (uint32_t)sqlite3_column_int64(s, 5),
+					       .bmc_down = sqlite3_column_int(s, 6),
+					       .unknown_told = sqlite3_column_int(s, 7)},
 		     data);
 	return finish(store, s, step, err);
 }

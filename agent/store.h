@@ -10,6 +10,7 @@
 
 #include "agent/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,12 +61,14 @@ int pm_store_setting_delete(struct pm_store *store, const struct pm_setting *set
 int pm_store_settings_load(struct pm_store *store, void (*each)(const struct pm_setting *setting, void *data),
 			   void *data, struct pm_error *err);
 
-/* The last observed power state of a machine. */
+/* The last observed power state of a machine, and what managers were told since. */
 struct pm_stored_state {
 	uint32_t machine;
 	unsigned power_state, source;
 	int64_t last_change_ms;
 	uint32_t on_count, off_count;
+	bool bmc_down;     /* pmBmcDown, and no pmBmcUp */
+	bool unknown_told; /* that it is unknown by now */
 };
 int pm_store_state_put(struct pm_store *store, const struct pm_stored_state *state, struct pm_error *err);
 int pm_store_states_load(struct pm_store *store,

@@ -14,10 +14,13 @@ lab_begin "$@"
 
 { lab_snmptrapd && lab_snmpd && lab_farm --count 250 --slots 32; } || bail_out "no farm"
 farm bmc all power on >/dev/null
+own_password() { lab_agent_secret own "$1" >/dev/null; }
+own_password "$(<"$LAB_BMC_PASSWORD_FILE")"
 lab_agent_conf <<END
 agent { name = "room"  poll-interval = 1s  misses = 4  power-interval = 0 }
 credentials "lab" { username = "$LAB_BMC_USER"  password-file = "$LAB_BMC_PASSWORD_FILE" }
-machine "m1" { bmc { address = "127.1.0.1"  credentials = "lab"  timeout = 500ms  misses = 1 } }
+credentials "own" { username = "$LAB_BMC_USER"  password-file = "$LAB/etc/own" }
+machine "m1" { bmc { address = "127.1.0.1"  credentials = "own"  timeout = 500ms  misses = 1 } }
 machine "m2" { bmc { address = "127.1.0.2"  credentials = "lab"  timeout = 500ms } }
 machine "m3" { bmc { address = "127.1.0.3"  credentials = "lab"  timeout = 500ms  misses = 1 } }
 machine "m4" { bmc { address = "127.1.0.4"  credentials = "lab"  timeout = 500ms  misses = 1  poll-interval = 1h } }
@@ -122,6 +125,36 @@ farm bmc 51-250 dead off >/dev/null
 becomes pmAgentMachinesUnknown.1 0 "they are back"
 wait_until "$WAIT_S" all_told pmBmcUp
 is "$(trap_count pmBmcUp)" 200 "each is told"
+
+# ---- told once, whatever happens to the agent: a reload ----
+
+trap_mark
+own_password wrong
+lab_agent_reload
+told 'pmBmcDown.*pmMachineName.1 .*password' "a wrong password: down"
+trap_mark
+log_mark
+own_password "still wrong"
+lab_agent_reload
+wait_until "$WAIT_S" logged 'm1: .*password'
+ok $? "another wrong one: the log says so"
+own_password "$(<"$LAB_BMC_PASSWORD_FILE")"
+lab_agent_reload
+told 'pmBmcUp.*pmMachineName.1 ' "the right one: pmBmcUp"
+is "$(trap_count 'pmBmcDown.*pmMachineName.1 ')" 0 "down was told once"
+
+# ---- and a restart ----
+
+farm bmc 2 dead on >/dev/null
+told 'pmBmcDown.*pmMachineName.2 ' "down"
+lab_agent_stop
+trap_mark
+lab_agent || bail_out "no agent"
+becomes pmBmcStatus.2 unreachable "down still"
+farm bmc 2 dead off >/dev/null
+told 'pmBmcUp.*pmMachineName.2 ' "up again"
+told 'pmPowerStateChange.*pmMachinePowerState.2 = on' "and the state is told"
+is "$(trap_count 'pmBmcDown.*pmMachineName.2 ') $(trap_count 'pmPowerStateChange.*pmMachineName.2 ')" "0 1" "down was told once"
 lab_agent_stop
 is "$LAB_STATUS" 0 "the agent stops cleanly"
 done_testing

@@ -230,14 +230,19 @@ static struct pm_inventory *zeus_alone(void)
 	return inventory_of((const char *const[]){"zeus"}, 1);
 }
 
-static unsigned told_changes(void)
+static unsigned told(enum pm_notification_type type)
 {
 	unsigned count = 0;
 
 	world_drain(&world);
 	for (unsigned i = 0; i < world_sent_count; i++)
-		count += world_sent[i].type == PM_NOTIFY_POWER_STATE_CHANGE;
+		count += world_sent[i].type == type;
 	return count;
+}
+
+static unsigned told_changes(void)
+{
+	return told(PM_NOTIFY_POWER_STATE_CHANGE);
 }
 
 static void test_the_last_who_could_tell_goes(void **state)
@@ -275,6 +280,47 @@ static void test_another_bmc_tells_anew(void **state)
 	assert_int_equal(told_changes(), 0); /* it says the same */
 	bmc_says(zeus, false);
 	assert_int_equal(told_changes(), 1);
+}
+
+/* A wrong password is mended in the file. */
+static void test_a_bmc_that_was_down_is_mended(void **state)
+{
+	struct pm_inventory *mended = zeus_alone();
+	struct pm_machine *zeus;
+
+	(void)state;
+	APPLY("zeus");
+	zeus = machine_of("zeus");
+	bmc_says(zeus, true);
+	for (unsigned i = 0; i < MISSES; i++)
+		bmc_misses(zeus, IPMI_AUTH_FAILED);
+	assert_int_equal(told(PM_NOTIFY_BMC_DOWN), 1);
+	assert_int_equal(told_changes(), 1);
+	mended->machines[0].bmc->timeout_ms = 777;
+	apply(mended);
+	bmc_says(zeus, true);
+	bmc_says(zeus, true);
+	assert_int_equal(told(PM_NOTIFY_BMC_UP), 1);
+	assert_int_equal(told_changes(), 2);
+}
+
+static void test_a_bmc_that_was_down_goes(void **state)
+{
+	struct pm_inventory *none = zeus_alone();
+	struct pm_machine *zeus;
+
+	(void)state;
+	APPLY("zeus");
+	zeus = machine_of("zeus");
+	for (unsigned i = 0; i < MISSES; i++)
+		bmc_misses(zeus, IPMI_TIMEOUT);
+	take_bmc_away(none);
+	apply(none);
+	assert_int_equal(pm_event_from(zeus, zeus->event_last)->kind, PM_EVENT_CONFIGURATION);
+	APPLY("zeus");
+	for (unsigned i = 0; i < MISSES; i++)
+		bmc_says(zeus, true);
+	assert_int_equal(told(PM_NOTIFY_BMC_UP), 0);
 }
 
 /* The loop does not run here: the answers of the probe are the test's. */
@@ -690,6 +736,8 @@ int main(void)
 	    TEST(test_a_bmc_that_changes_is_another),
 	    TEST(test_the_last_who_could_tell_goes),
 	    TEST(test_another_bmc_tells_anew),
+	    TEST(test_a_bmc_that_was_down_is_mended),
+	    TEST(test_a_bmc_that_was_down_goes),
 	    TEST(test_a_probe_is_left_and_goes),
 	    TEST(test_settings_hold_over_a_reload),
 	    TEST(test_a_new_machine_is_swept_and_then_has_a_clock),

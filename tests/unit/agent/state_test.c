@@ -577,6 +577,78 @@ static void test_silence_after_a_restart_then_the_old_state(void **state)
 	assert_int_equal(m1->on_count, 8);
 }
 
+static const struct pm_stored_state down_and_told = {.machine = 1,
+						     .power_state = PM_POWER_ON,
+						     .source = PM_SOURCE_NONE,
+						     .last_change_ms = 12345,
+						     .bmc_down = true,
+						     .unknown_told = true};
+
+static void test_what_was_told_before_a_restart_is_taken_back(void **state)
+{
+	(void)state;
+	pm_state_restore(m1, &down_and_told);
+	bmc_says(m1, true);
+	assert_state(m1, PM_POWER_ON, PM_SOURCE_BMC);
+	bmc_says(m1, true);
+	assert_int_equal(told(PM_NOTIFY_BMC_UP), 1);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 1);
+	assert_int_equal(world_sent[world_sent_count - 1].old_power_state, PM_POWER_UNKNOWN);
+	assert_int_equal(world_sent[world_sent_count - 1].power_state, PM_POWER_ON);
+}
+
+static void test_what_was_told_before_a_restart_is_not_told_again(void **state)
+{
+	(void)state;
+	pm_state_restore(m1, &down_and_told);
+	for (int i = 0; i < 2 * MISSES; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	assert_int_equal(m1->bmc->status, PM_BMC_UNREACHABLE);
+	assert_int_equal(told(PM_NOTIFY_BMC_DOWN), 0);
+	assert_int_equal(told(PM_NOTIFY_POWER_STATE_CHANGE), 0);
+}
+
+static void note_state(const struct pm_stored_state *stored, void *data)
+{
+	*(struct pm_stored_state *)data = *stored;
+}
+
+/* What a restart at this moment would find. */
+static struct pm_stored_state stored_now(void)
+{
+	struct pm_stored_state stored = {0};
+	struct pm_error err = {""};
+
+	pm_flush(&world.agent);
+	assert_int_equal(pm_store_states_load(world.agent.store, note_state, &stored, &err), 0);
+	return stored;
+}
+
+static void test_what_is_told_is_stored(void **state)
+{
+	struct pm_stored_state stored;
+
+	(void)state;
+	for (int i = 0; i < MISSES; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	assert_true(stored_now().bmc_down); /* also when it has never answered */
+	bmc_says(m1, true);
+	bmc_says(m1, true);
+	stored = stored_now();
+	assert_false(stored.bmc_down || stored.unknown_told);
+	for (int i = 0; i < MISSES; i++)
+		bmc_misses(m1, IPMI_TIMEOUT);
+	stored = stored_now();
+	assert_true(stored.bmc_down && stored.unknown_told);
+	assert_int_equal(stored.power_state, PM_POWER_ON);
+	bmc_says(m1, true); /* shown, but not told before it is up */
+	assert_true(stored_now().unknown_told);
+	for (int i = 0; i < 3; i++)
+		bmc_says(m1, true);
+	stored = stored_now();
+	assert_false(stored.bmc_down || stored.unknown_told);
+}
+
 /* --- whatever happens --------------------------------------------------------------------------------------------------- */
 
 static void disturb(struct pm_machine *machine)
@@ -687,6 +759,9 @@ int main(void)
 	    TEST(test_a_restart_alone_is_no_news),
 	    TEST(test_what_changed_during_a_restart_is_told),
 	    TEST(test_silence_after_a_restart_then_the_old_state),
+	    TEST(test_what_was_told_before_a_restart_is_taken_back),
+	    TEST(test_what_was_told_before_a_restart_is_not_told_again),
+	    TEST(test_what_is_told_is_stored),
 	    TEST(test_the_counts_always_add_up),
 	    TEST(test_every_ipmi_result_is_a_status),
 	    TEST(test_results_are_kept_in_words),

@@ -217,7 +217,8 @@ static void test_the_last_state_of_a_machine(void **state)
 					   .source = PM_SOURCE_PROBE,
 					   .last_change_ms = 1700000000123,
 					   .on_count = UINT32_MAX,
-					   .off_count = 6};
+					   .off_count = 6,
+					   .bmc_down = true};
 	struct pm_stored_state last = {0};
 
 	(void)state;
@@ -231,6 +232,8 @@ static void test_the_last_state_of_a_machine(void **state)
 	assert_int_equal(last.last_change_ms, 1700000000123);
 	assert_int_equal(last.on_count, UINT32_MAX);
 	assert_int_equal(last.off_count, 6);
+	assert_true(last.bmc_down);
+	assert_false(last.unknown_told);
 }
 
 /* --- events --------------------------------------------------------------------------------------------------------- */
@@ -509,11 +512,13 @@ static const char version_1[] =
     "CREATE INDEX job_unfinished ON job (id) WHERE end_ms = 0;"
     "INSERT INTO machine VALUES (3, 'web03');"
     "INSERT INTO setting VALUES (3, 0, 'inhibit', '0', '1'), (3, 2, 'port', '9', '7'), (0, 0, 'inhibit', '0', '1');"
+    "INSERT INTO state VALUES (3, 2, 3, 1000, 5, 4);"
     "INSERT INTO job VALUES (7, 5, 2, 3, 4, 6, 2, 1000, 2000, 'done'), (41, 5, 2, 3, 4, 2, 1, 1000, 0, '');"
     "PRAGMA user_version = 1;";
 
 static void test_a_file_of_version_1_is_taken_over(void **state)
 {
+	struct pm_stored_state last = {.bmc_down = true, .unknown_told = true};
 	uint32_t index;
 
 	(void)state;
@@ -528,6 +533,9 @@ static void test_a_file_of_version_1_is_taken_over(void **state)
 		assert_int_equal(last_job.stagger_ms, 0);
 		assert_int_equal(pm_store_machine_index(store, "web03", 1, 1000, &index, &err), 0);
 		assert_int_equal(index, 3);
+		assert_int_equal(pm_store_states_load(store, note_state, &last, &err), 0);
+		assert_int_equal(last.off_count, 4);
+		assert_false(last.bmc_down || last.unknown_told);
 		close_store();
 	}
 	open_store();
