@@ -175,11 +175,21 @@ static void verify_setting(struct pm_job *job)
 			       "accepted by the BMC, which can no longer be asked");
 }
 
+static void wait_for_goal(struct pm_job *job)
+{
+	job->acted = true;
+	job->state = PM_JOB_VERIFYING;
+	pm_poll_fast(job->request.machine, true);
+	pm_poll_now(job->request.machine);
+	pm_timer_start(job->timer, TICK_MS);
+}
+
 static void accepted(struct pm_job *job)
 {
 	const struct pm_step *step = current(job);
 
 	job->acted = true;
+	job->doubt = false;
 	job->acceptances++;
 	job->acted_ms = now(job);
 	job->tries = job->failures = 0;
@@ -188,25 +198,44 @@ static void accepted(struct pm_job *job)
 	} else if (!step->goal) {
 		step_done(job, "accepted by the BMC");
 	} else {
-		job->state = PM_JOB_VERIFYING;
-		pm_poll_fast(job->request.machine, true);
-		pm_poll_now(job->request.machine);
-		pm_timer_start(job->timer, TICK_MS);
+		wait_for_goal(job);
 	}
+}
+
+static bool is_wish(const struct pm_step *step)
+{
+	return step->kind == PM_STEP_CHASSIS_CONTROL &&
+	       (step->control == IPMI_POWER_UP || step->control == IPMI_POWER_DOWN);
+}
+
+/* It may have been done, and whether it was can be seen: nothing more is sent before that was looked at. */
+static bool is_to_be_seen(const struct pm_job *job, const struct ipmi_reply *reply)
+{
+	const struct pm_step *step = &job->steps[job->step];
+	bool graceful = step->kind == PM_STEP_CHASSIS_CONTROL && step->control == IPMI_SOFT_SHUTDOWN;
+
+	return pm_outcome_of(reply) == PM_OUTCOME_DOUBTFUL && reply->result != IPMI_CANCELLED && step->goal &&
+	       (is_wish(step) || (graceful && !pm_outcome_is_error(reply)));
+}
+
+static void look(struct pm_job *job)
+{
+	job->doubt = true;
+	job->doubt_ms = now(job);
+	job->acted_ms = job->sent_ms;
+	wait_for_goal(job);
 }
 
 /* A momentary command that may have been done; an answer that says only "error" is a refusal all the same. */
 static void end_in_doubt(struct pm_job *job, const struct ipmi_reply *reply)
 {
-	bool refused = reply->result == IPMI_REJECTED &&
-		       (reply->completion_code == 0x00 || reply->completion_code == 0xff);
 	char text[400];
 
 	snprintf(text, sizeof(text), "%s; it may have been done and is not sent twice: look at the machine",
 		 reply->text);
 	pm_step_failed(job,
 		       reply->result == IPMI_CANCELLED ? PM_RESULT_INTERRUPTED
-		       : refused                       ? PM_RESULT_REJECTED
+		       : pm_outcome_is_error(reply)    ? PM_RESULT_REJECTED
 						       : PM_RESULT_TIMEOUT,
 		       text);
 }
@@ -228,19 +257,28 @@ static void request_failed(struct pm_job *job, const struct ipmi_reply *reply)
 static void on_reply(const struct ipmi_reply *reply, void *data)
 {
 	struct pm_job *job = data;
+	bool retry, see;
 
 	if (!job->op)
 		return; /* cancelled by pm_action_stop() */
 	job->op = NULL;
 	if (reply->result == IPMI_OK) {
 		accepted(job);
-	} else if (worth_retrying(job, reply)) {
-		snprintf(job->trouble, sizeof(job->trouble), "%s", reply->text);
-		job->troubled = pm_outcome_result(reply);
-		pm_timer_start(job->timer, RETRY_MS);
-	} else {
-		request_failed(job, reply);
+		return;
 	}
+	retry = worth_retrying(job, reply);
+	see = is_to_be_seen(job, reply) && (retry || current(job)->momentary);
+	if (!retry && !see) {
+		request_failed(job, reply);
+		return;
+	}
+	snprintf(job->trouble, sizeof(job->trouble), "%s%s", reply->text,
+		 see ? "; it may have been done: look at the machine" : "");
+	job->troubled = pm_outcome_result(reply);
+	if (see)
+		look(job);
+	else
+		pm_timer_start(job->timer, RETRY_MS);
 }
 
 static void send_request(struct pm_job *job)
@@ -279,20 +317,36 @@ static void control_timed_out(struct pm_job *job)
 			pm_step_failed(job, PM_RESULT_TIMEOUT, "the BMC did not accept in time");
 		return;
 	}
+	if (job->doubt) {
+		pm_step_failed(job, job->troubled, job->trouble);
+		return;
+	}
 	snprintf(text, sizeof(text), "accepted by the BMC %u times, but the machine is still %s after %u s",
 		 job->acceptances, pm_power_state_name(machine->observed), current(job)->timeout_s);
 	pm_step_failed(job, PM_RESULT_TIMEOUT, text);
 }
 
+/* Sent again is only what was looked for and is not so: the machine may have come to the goal and gone on since. */
+static bool is_to_be_repeated(const struct pm_job *job)
+{
+	const struct pm_machine *machine = job->request.machine;
+
+	if (!is_wish(&job->steps[job->step]))
+		return false;
+	if (!job->doubt)
+		return now(job) - job->sent_ms >= REPEAT_MS;
+	return machine->source == PM_SOURCE_BMC && machine->observed_loop_ms > job->doubt_ms &&
+	       now(job) - job->doubt_ms >= RETRY_MS;
+}
+
 static void control_tick(struct pm_job *job)
 {
-	const struct pm_step *step = current(job);
-	bool wish = step->control == IPMI_POWER_UP || step->control == IPMI_POWER_DOWN;
-
 	if (job->op)
 		return;
-	if (!job->acted || (wish && now(job) - job->sent_ms >= REPEAT_MS))
+	if (!job->acted || is_to_be_repeated(job))
 		send_request(job);
+	else if (job->doubt && is_wish(current(job)) && job->request.machine->bmc->misses >= FAILURES_MAX)
+		pm_step_failed(job, job->troubled, job->trouble);
 	else
 		pm_timer_start(job->timer, TICK_MS);
 }
@@ -302,7 +356,7 @@ static bool control_satisfied(struct pm_job *job, const char **note)
 	const struct pm_machine *machine = job->request.machine;
 	const struct pm_step *step = current(job);
 
-	*note = "";
+	*note = job->doubt ? "; the BMC had not answered the command" : "";
 	if (!job->acted || machine->observed_loop_ms < job->acted_ms || machine->source != PM_SOURCE_BMC)
 		return false;
 	if (step->control == IPMI_POWER_CYCLE && machine->observed == PM_POWER_OFF)
@@ -348,7 +402,7 @@ static void act(struct pm_job *job)
 static void begin_step(struct pm_job *job)
 {
 	pm_action_stop(job);
-	job->acted = job->left_goal = false;
+	job->acted = job->doubt = job->left_goal = false;
 	job->tries = job->failures = job->bursts = job->acceptances = 0;
 	job->trouble[0] = '\0';
 	job->troubled = 0;

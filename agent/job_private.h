@@ -30,9 +30,11 @@ struct pm_job {
 	struct pm_timer *timer;
 	struct ipmi_op *op;
 	struct wol_burst *burst;
-	uint64_t begun_ms, acted_ms, sent_ms; /* loop time: step begun, last accepted, last sent */
+	uint64_t begun_ms, acted_ms, sent_ms,
+	    doubt_ms;    /* loop time: step begun, last accepted, sent, unanswered */
 	bool confirming; /* the goal seems to be reached already: one fresh look before saying so */
-	bool acted;      /* the BMC accepted, or a magic packet was sent */
+	bool acted;      /* the BMC accepted, or may have done it, or a magic packet was sent */
+	bool doubt;      /* the command was not answered: whether it was done is to be seen */
 	bool left_goal;  /* cycle: the machine was seen off */
 	unsigned tries, failures, acceptances; /* failures: tries in a row without any answer, or refused */
 	bool was_on;                           /* when it began */

@@ -42,6 +42,12 @@ enum pm_outcome pm_outcome_of(const struct ipmi_reply *reply)
 	}
 }
 
+bool pm_outcome_is_error(const struct ipmi_reply *reply)
+{
+	return reply->result == IPMI_REJECTED &&
+	       (reply->completion_code == 0x00 || reply->completion_code == 0xff);
+}
+
 enum pm_result pm_outcome_result(const struct ipmi_reply *reply)
 {
 	switch (reply->result) {

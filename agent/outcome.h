@@ -16,6 +16,9 @@ enum pm_outcome {
 /* IPMI 2.0, table 5-2. */
 enum pm_outcome pm_outcome_of(const struct ipmi_reply *reply);
 
+/* Doubtful, but an error all the same: one that is not specified, or an answer that was cut short. */
+bool pm_outcome_is_error(const struct ipmi_reply *reply);
+
 /* How a job ends that ends with this reply. */
 enum pm_result pm_outcome_result(const struct ipmi_reply *reply);
 

@@ -107,10 +107,11 @@ struct sim_profile {
 
 struct sim_session;
 
-/* A completion code in place of the true one. */
+/* A completion code in place of the true one, or none. */
 struct sim_code {
 	uint8_t command; /* index as in sim_command_at(), or SIM_COMMANDS_MAX for all but session set-up */
 	uint8_t code;
+	bool silent;    /* there is no answer at all */
 	bool done;      /* what was asked for is done nevertheless */
 	uint16_t times; /* so often; 0: always */
 };

@@ -278,15 +278,18 @@ static int verb_set(struct farm_order *order, struct sim_bmc *bmc)
 	return result;
 }
 
-/* COMMAND=0xNN */
+/* COMMAND=0xNN, or COMMAND=silence */
 static int parse_code(struct farm_order *order, char *text, struct sim_code *code)
 {
 	char *equals = strchr(text, '=');
-	unsigned long value;
+	unsigned long value = 0;
 	int command;
 
-	if (!equals || parse_number(equals + 1, 0xff, &value) < 0)
-		return FARM_FAIL(order, "code none, or COMMAND=0xNN [done=yes|no] [times=N], not %s", text);
+	code->silent = equals && strcmp(equals + 1, "silence") == 0;
+	if (!equals || (!code->silent && parse_number(equals + 1, 0xff, &value) < 0))
+		return FARM_FAIL(
+		    order, "code none, or COMMAND=0xNN or COMMAND=silence [done=yes|no] [times=N], not %s",
+		    text);
 	*equals = '\0';
 	command = strcmp(text, "all") == 0 ? SIM_COMMANDS_MAX : sim_command_find(text);
 	*equals = '=';
@@ -392,7 +395,7 @@ const struct farm_verb farm_verbs[] = {
     {"full", verb_full, "on|off: no session slot is free"},
     {"silent-suite", verb_silent_suite, "ID|none: nothing of this cipher suite is answered"},
     {"busy", verb_busy, "N: so many commands are answered with 0xC0"},
-    {"code", verb_code, "none | COMMAND=0xNN [done=yes|no] [times=N]: COMMAND of `commands`, or all"},
+    {"code", verb_code, "none | COMMAND=0xNN|silence [done=yes|no] [times=N]: COMMAND of `commands`, or all"},
     {"fault", verb_fault, "none | loss=% and other chances in %, instead=, delay=MS, jitter=MS"},
     {"set", verb_set, "NAME=VALUE...: on-time=MS, soft-time=MS|never, watts=N, dedup=yes|no, and more"},
     {"reboot", verb_reboot, "[MS]: sessions are forgotten, silence for so long"},

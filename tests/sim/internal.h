@@ -56,6 +56,7 @@ struct sim_request {
 	uint8_t auth_type;      /* the session header's, 1.5 */
 	const struct sim_command *command;
 	bool duplicate;
+	bool silent;     /* it is not answered */
 	char effect[40]; /* what was changed, in words; "": nothing */
 };
 

@@ -189,6 +189,7 @@ static uint8_t execute(struct sim_request *rq, struct sim_buffer *reply)
 		return run(rq, reply);
 	code = order->code;
 	done = order->done;
+	rq->silent = order->silent;
 	spend(rq->bmc, order);
 	if (done)
 		run(rq, reply);
@@ -278,6 +279,8 @@ bool sim_message(struct sim_request *rq, const uint8_t *message, size_t length, 
 	answer->command = rq->command ? (int)(rq->command - commands) : -1;
 	rq->bmc->received[answer->kind]++;
 	code = serve(rq, &reply);
+	if (rq->silent)
+		return false;
 	wrap(rq, code, &reply, &answer->packet);
 	return true;
 }
