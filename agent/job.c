@@ -132,19 +132,28 @@ struct pm_job_request pm_job_request_of(struct pm_machine *machine, enum pm_comm
 
 /* --- accept ----------------------------------------------------------------------------------- */
 
-static int check_free(const struct pm_job_request *request, struct pm_error *err)
+static int check_inhibit(const struct pm_machine *machine, struct pm_error *err)
 {
-	const struct pm_machine *machine = request->machine;
-	const struct pm_agent *agent = machine->agent;
-
-	if (machine->job)
-		return pm_fail(err, EBUSY, "machine %s is busy: %s is under way", machine->config->name,
-			       pm_job_what(machine->job));
-	if (agent->inhibit)
+	if (machine->agent->inhibit)
 		return pm_fail(err, EPERM, "all actions are inhibited (pmAgentInhibit)");
 	if (machine->inhibit)
 		return pm_fail(err, EPERM, "machine %s is inhibited: %s", machine->config->name,
 			       *machine->inhibit_reason ? machine->inhibit_reason : "no reason given");
+	return 0;
+}
+
+static int check_free(const struct pm_job_request *request, struct pm_error *err)
+{
+	const struct pm_machine *machine = request->machine;
+	const struct pm_agent *agent = machine->agent;
+	int error;
+
+	if (machine->job)
+		return pm_fail(err, EBUSY, "machine %s is busy: %s is under way", machine->config->name,
+			       pm_job_what(machine->job));
+	error = check_inhibit(machine, err);
+	if (error)
+		return error;
 	if (pm_jobs_active(agent) + agent->jobs_reserved >= QUEUE_MAX)
 		return pm_fail(err, ENOSPC, "%d jobs wait already", QUEUE_MAX);
 	return 0;
@@ -342,6 +351,17 @@ static void start(struct pm_job *job)
 	pm_action_start(job);
 }
 
+/* Once more before it begins: a SET may inhibit and start at the same time. */
+static void start_if_allowed(struct pm_job *job)
+{
+	struct pm_error err = {""};
+
+	if (check_inhibit(job->request.machine, &err) < 0)
+		pm_job_finish(job, PM_RESULT_ABORTED, err.text);
+	else
+		start(job);
+}
+
 /* A job may end as soon as it begins, and call this again: the loop that runs already goes on with the next one. */
 void pm_jobs_pump(struct pm_agent *agent)
 {
@@ -350,7 +370,7 @@ void pm_jobs_pump(struct pm_agent *agent)
 	agent->jobs_held = true;
 	while (!agent->stopping && agent->jobs_waiting.first &&
 	       agent->jobs_running.count < agent->job_max_concurrent)
-		start(agent->jobs_waiting.first);
+		start_if_allowed(agent->jobs_waiting.first);
 	agent->jobs_held = false;
 }
 
@@ -431,6 +451,23 @@ void pm_job_abort(struct pm_machine *machine, const char *why)
 
 	if (pm_job_is_active(machine))
 		pm_job_finish(job, PM_RESULT_ABORTED, why);
+}
+
+void pm_jobs_inhibited(struct pm_agent *agent)
+{
+	struct pm_error err = {""};
+	bool held = agent->jobs_held;
+
+	agent->jobs_held = true; /* what ends must not start others that end next */
+	for (size_t i = 0; i < agent->machine_count; i++) {
+		struct pm_machine *machine = agent->machines[i];
+
+		if (machine->job && machine->job->state == PM_JOB_SCHEDULED &&
+		    check_inhibit(machine, &err) < 0)
+			pm_job_finish(machine->job, PM_RESULT_ABORTED, err.text);
+	}
+	agent->jobs_held = held;
+	pm_jobs_pump(agent);
 }
 
 void pm_jobs_stop(struct pm_agent *agent)

@@ -51,6 +51,9 @@ void pm_job_observed(struct pm_machine *machine, enum pm_state_source asked);
 /* Ends the machine's job, if any, as aborted. */
 void pm_job_abort(struct pm_machine *machine, const char *why);
 
+/* Something was inhibited: ends, as aborted, the jobs that may no longer begin. */
+void pm_jobs_inhibited(struct pm_agent *agent);
+
 /* Takes up, or reports as interrupted, what the journal has without an end. */
 void pm_jobs_resume(struct pm_agent *agent);
 

@@ -184,6 +184,7 @@ static void commit(struct pm_row_set *set)
 		pm_notify(
 		    agent, NULL,
 		    &(struct pm_notification){.type = PM_NOTIFY_INHIBIT_CHANGE, .inhibit = agent->inhibit});
+		pm_jobs_inhibited(agent);
 	}
 	if (set->values[JOB_MAX_CONCURRENT])
 		pm_jobs_pump(agent);

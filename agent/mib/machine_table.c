@@ -325,8 +325,10 @@ static void commit(struct pm_row_set *set)
 		pm_event_add(machine, PM_EVENT_ADMIN_STATE, PM_SEVERITY_OK, "wish: %s",
 			     wishes[wish->integer]);
 	pm_change_commit(set);
-	if (machine->inhibit != was_inhibited)
+	if (machine->inhibit != was_inhibited) {
 		tell_inhibit(machine);
+		pm_jobs_inhibited(machine->agent);
+	}
 }
 
 const struct pm_table pm_machine_table = {.name = "pmMachineTable",

@@ -308,6 +308,19 @@ machine_is_on web04
 ok $? "and not done"
 unset agent_settings
 
+# ---- the brake in the middle of a stagger ----
+
+put 'pmGroupCommand."rack"' powerOff >/dev/null
+wait_until "$WAIT_S" value_is pmMachineLastResult.3 alreadyInState
+put pmMachineInhibit.4 true pmMachineInhibitReason.4 "hands inside" >/dev/null
+is "$(value pmMachineLastResult.4): $(result_text 4)" "aborted: machine web04 is inhibited: hands inside" \
+    "inhibit stops a member whose turn has not come"
+is "$(group_row rack)" "4 1 3 0 2" "and only that one"
+put pmAgentInhibit.1 true >/dev/null
+is "$(value pmMachineLastResult.1) $(value pmMachineLastResult.2) $(value pmAgentJobsActive.1)" "aborted aborted 0" \
+    "pmAgentInhibit stops the rest"
+put pmAgentInhibit.1 false pmMachineInhibit.4 false >/dev/null
+
 # ---- a thousand, simulated ----
 
 lab_agent_stop

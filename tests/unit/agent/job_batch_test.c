@@ -261,6 +261,66 @@ static void test_all_are_aborted(void **state)
 	assert_int_equal(journal_count(), 0);
 }
 
+/* --- inhibited ---------------------------------------------------------------------------------------------------------- */
+
+static void test_inhibit_stops_those_that_have_not_begun(void **state)
+{
+	(void)state;
+	release(0, STAGGER_MS);
+	agent->inhibit = true;
+	pm_jobs_inhibited(agent);
+	assert_non_null(machines[0]->job); /* has begun */
+	for (size_t i = 1; i < MACHINES; i++) {
+		assert_int_equal(machines[i]->last_result, PM_RESULT_ABORTED);
+		assert_string_equal(machines[i]->last_result_text,
+				    "all actions are inhibited (pmAgentInhibit)");
+	}
+	assert_null(agent->batches);
+	agent->inhibit = false;
+	run_for(2 * STAGGER_MS);
+	assert_only_begun(1); /* they do not come back */
+	assert_int_equal(journal_count(), 1);
+}
+
+static void test_inhibit_of_some_members(void **state)
+{
+	(void)state;
+	agent->job_max_concurrent = 1;
+	release(0, STAGGER_MS);
+	run_for(2 * STAGGER_MS);
+	assert_int_equal(agent->jobs_waiting.count, 1); /* the second has its turn */
+	machines[1]->inhibit = machines[3]->inhibit = true;
+	strcpy(machines[3]->inhibit_reason, "hands inside");
+	pm_jobs_inhibited(agent);
+	assert_string_equal(machines[1]->last_result_text, "machine m2 is inhibited: no reason given");
+	assert_string_equal(machines[3]->last_result_text, "machine m4 is inhibited: hands inside");
+	agent->job_max_concurrent = 0xff;
+	pm_jobs_pump(agent);
+	assert_apart(2, 4);
+	assert_false(has_begun(1) || has_begun(3));
+}
+
+/* In one SET: the jobs are released after it was inhibited. */
+static void test_inhibit_and_a_verb_at_the_same_time(void **state)
+{
+	struct pm_batch *at_once = pm_batch_new(agent, 0), *staggered = pm_batch_new(agent, STAGGER_MS);
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		add(at_once, i);
+	for (size_t i = 2; i < MACHINES; i++)
+		add(staggered, i);
+	assert_int_equal(pm_batch_journal(at_once, &err), 0);
+	assert_int_equal(pm_batch_journal(staggered, &err), 0);
+	agent->inhibit = true;
+	pm_jobs_inhibited(agent);
+	pm_batch_release(staggered, 0);
+	pm_batch_release(at_once, 0);
+	assert_only_begun(0);
+	assert_null(agent->batches);
+	assert_int_equal(journal_count(), 0);
+}
+
 /* --- undo -------------------------------------------------------------------------------------------------------------- */
 
 static void assert_as_if_nothing_had_been_asked(void)
@@ -476,6 +536,9 @@ int main(void)
 	    TEST(test_aborted_before_its_turn),
 	    TEST(test_aborted_while_it_has_its_turn),
 	    TEST(test_all_are_aborted),
+	    TEST(test_inhibit_stops_those_that_have_not_begun),
+	    TEST(test_inhibit_of_some_members),
+	    TEST(test_inhibit_and_a_verb_at_the_same_time),
 	    TEST(test_taken_back_before_the_journal),
 	    TEST(test_taken_back_after_the_journal),
 	    TEST(test_taken_back_after_a_rollback),
