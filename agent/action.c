@@ -100,7 +100,8 @@ static void send_request(struct pm_job *job);
 
 /*
  * A BMC that answers at times, as over a network that loses packets, or that has no free session for the moment, is asked
- * for as long as the step may take; one that says nothing at all, or always "not now", a few times.
+ * for as long as the step may take; one that says nothing at all, or always "not now", a few times; and so is whatever is
+ * momentary, which nobody wants minutes later.
  */
 static bool worth_retrying(struct pm_job *job, const struct ipmi_reply *reply)
 {
@@ -109,7 +110,10 @@ static bool worth_retrying(struct pm_job *job, const struct ipmi_reply *reply)
 			(outcome == PM_OUTCOME_DOUBTFUL && !job->steps[job->step].momentary);
 	bool lives = reply->result == IPMI_TIMEOUT || reply->result == IPMI_SESSIONS_EXHAUSTED;
 
-	job->failures = lives ? 0 : job->failures + 1;
+	if (lives && !current(job)->momentary)
+		job->failures = 0;
+	else
+		job->failures++;
 	return harmless && job->failures < FAILURES_MAX;
 }
 
@@ -142,6 +146,7 @@ static void on_verified(const struct ipmi_reply *reply, void *data)
 {
 	struct pm_job *job = data;
 	const struct ipmi_request *wish = &job->request.setting;
+	char text[400];
 	bool untold =
 	    wish->command == IPMI_CHASSIS_IDENTIFY && reply->chassis.identify == IPMI_IDENTIFY_UNKNOWN;
 
@@ -149,15 +154,21 @@ static void on_verified(const struct ipmi_reply *reply, void *data)
 		return;
 	job->op = NULL;
 	if (reply->result != IPMI_OK) {
-		pm_step_failed(job, pm_outcome_result(reply), reply->text);
+		snprintf(text, sizeof(text), "accepted by the BMC, but it cannot be read back: %s",
+			 reply->text);
+		pm_step_failed(job, PM_RESULT_TIMEOUT, text);
 		return;
 	}
 	note_report(job->request.machine, wish->command == IPMI_SET_BOOT_FLAGS, reply);
 	if (!setting_holds(wish, reply))
 		pm_step_failed(job, PM_RESULT_REJECTED, "the BMC accepted, but does not report what was set");
+	else if (untold)
+		step_done(job, "accepted by the BMC, which does not report it");
 	else
-		step_done(job, untold ? "accepted by the BMC, which does not report it"
-				      : "set, and read back from the BMC");
+		step_done(job, job->forgetful
+				   ? "set, and read back from the BMC, which may forget it after 60 s "
+				     "without a power command"
+				   : "set, and read back from the BMC");
 }
 
 static void verify_setting(struct pm_job *job)
@@ -281,6 +292,31 @@ static void on_reply(const struct ipmi_reply *reply, void *data)
 		pm_timer_start(job->timer, RETRY_MS);
 }
 
+/* A BMC that refuses may forget the boot flags that are set next; they are set all the same. */
+static void on_kept(const struct ipmi_reply *reply, void *data)
+{
+	struct pm_job *job = data;
+
+	if (!job->op)
+		return;
+	if (reply->result != IPMI_OK && pm_outcome_of(reply) != PM_OUTCOME_REFUSED) {
+		on_reply(reply, job);
+		return;
+	}
+	job->op = NULL;
+	job->prepared = true;
+	job->forgetful = reply->result != IPMI_OK;
+	send_request(job);
+}
+
+static bool needs_keeping(const struct pm_job *job)
+{
+	const struct ipmi_request *wish = &job->request.setting;
+
+	return wish->command == IPMI_SET_BOOT_FLAGS && wish->boot.device != IPMI_BOOT_NO_OVERRIDE &&
+	       !job->prepared;
+}
+
 static void send_request(struct pm_job *job)
 {
 	const struct pm_step *step = current(job);
@@ -298,6 +334,10 @@ static void send_request(struct pm_job *job)
 	request.once = step->momentary;
 	request.done = on_reply;
 	request.data = job;
+	if (step->kind == PM_STEP_BMC_SETTING && needs_keeping(job)) {
+		request.command = IPMI_KEEP_BOOT_FLAGS;
+		request.done = on_kept;
+	}
 	job->tries++;
 	job->sent_ms = now(job);
 	job->op = ipmi_bmc_submit(bmc->ipmi, &request);
@@ -356,7 +396,7 @@ static bool control_satisfied(struct pm_job *job, const char **note)
 	const struct pm_machine *machine = job->request.machine;
 	const struct pm_step *step = current(job);
 
-	*note = job->doubt ? "; the BMC had not answered the command" : "";
+	*note = job->doubt ? "; the BMC had not confirmed the command" : "";
 	if (!job->acted || machine->observed_loop_ms < job->acted_ms || machine->source != PM_SOURCE_BMC)
 		return false;
 	if (step->control == IPMI_POWER_CYCLE && machine->observed == PM_POWER_OFF)
@@ -402,7 +442,7 @@ static void act(struct pm_job *job)
 static void begin_step(struct pm_job *job)
 {
 	pm_action_stop(job);
-	job->acted = job->doubt = job->left_goal = false;
+	job->acted = job->doubt = job->left_goal = job->prepared = job->forgetful = false;
 	job->tries = job->failures = job->bursts = job->acceptances = 0;
 	job->trouble[0] = '\0';
 	job->troubled = 0;

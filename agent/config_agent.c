@@ -4,6 +4,7 @@
 #include "agent/secret.h"
 
 #include <freeipmi/api/ipmi-api.h>
+#include <freeipmi/util/ipmi-cipher-suite-util.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -213,12 +214,13 @@ static void add_cipher_suite(struct config_build *build, const struct config_nod
 		config_error(build->report, node->file, value->line,
 			     "cipher suite \"%.64s\" is not known: the IDs 0 to %d are, 3 and 17 are usual",
 			     value->text, CIPHER_SUITE_MAX);
+	else if (!IPMI_CIPHER_SUITE_ID_SUPPORTED(id))
+		config_error(build->report, node->file, value->line,
+			     "cipher suite %s encrypts with xRC4, which is not supported: 3 and 17 are usual",
+			     value->text);
 	else if (has_cipher_suite(credentials, id))
 		config_error(build->report, node->file, value->line, "cipher suite %s is listed twice",
 			     value->text);
-	else if (credentials->cipher_suite_count == LENGTH(credentials->cipher_suites))
-		config_error(build->report, node->file, value->line, "at most %zu cipher suites can be tried",
-			     LENGTH(credentials->cipher_suites));
 	else
 		credentials->cipher_suites[credentials->cipher_suite_count++] = (uint8_t)id;
 }
@@ -386,6 +388,13 @@ static void warn_of_credentials(struct config_build *build, const struct config_
 		    "credentials \"%s\" allow cipher suite 0, which authenticates nobody: whoever reaches the "
 		    "BMC%s of %zu machine%s (%s) can switch the machine%s; leave 0 out of cipher-suites",
 		    credentials->name, s, count, s, names, s);
+	if (count > 0 && (has_cipher_suite(credentials, 1) || has_cipher_suite(credentials, 6) ||
+			  has_cipher_suite(credentials, 15)))
+		config_warning(
+		    build->report, node->file, config_line(node, "cipher-suites"),
+		    "credentials \"%s\" allow cipher suite 1, 6 or 15, which protects the log-in alone: whoever is on "
+		    "the way to the BMC%s of %zu machine%s (%s) can change commands; leave them out of cipher-suites",
+		    credentials->name, s, count, s, names);
 	if (count > 0 && credentials->privilege < PM_PRIVILEGE_OPERATOR)
 		config_warning(
 		    build->report, node->file, config_line(node, "privilege"),

@@ -34,7 +34,7 @@ struct pm_credentials {
 	struct pm_secret kg;       /* 0..20 octets; empty: the password takes its place */
 	enum pm_privilege privilege;
 	enum pm_ipmi_version ipmi_version;
-	uint8_t cipher_suites[16]; /* IDs in the order in which they are tried */
+	uint8_t cipher_suites[12]; /* IDs in the order in which they are tried; there is room for all */
 	size_t cipher_suite_count;
 	unsigned workarounds; /* or-ed bits of FreeIPMI: IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_*, or
 				 _OUTOFBAND_* for 1.5 */

@@ -36,6 +36,8 @@ struct pm_job {
 	bool acted;      /* the BMC accepted, or may have done it, or a magic packet was sent */
 	bool doubt;      /* the command was not answered: whether it was done is to be seen */
 	bool left_goal;  /* cycle: the machine was seen off */
+	bool prepared;   /* boot flags: the BMC was told to keep them, */
+	bool forgetful;  /* and did not agree */
 	unsigned tries, failures, acceptances; /* failures: tries in a row without any answer, or refused */
 	bool was_on;                           /* when it began */
 	bool resumed;                          /* after a restart: the machine is looked at first */

@@ -53,8 +53,8 @@ enum pm_result pm_outcome_result(const struct ipmi_reply *reply)
 	switch (reply->result) {
 	case IPMI_OK:
 		return PM_RESULT_OK;
-	case IPMI_TIMEOUT:
-		return PM_RESULT_TIMEOUT;
+	case IPMI_TIMEOUT: /* of what was never sent there is no effect to wait for */
+		return reply->sent ? PM_RESULT_TIMEOUT : PM_RESULT_UNREACHABLE;
 	case IPMI_UNREACHABLE:
 		return PM_RESULT_UNREACHABLE;
 	case IPMI_AUTH_FAILED:

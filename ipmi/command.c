@@ -125,6 +125,19 @@ static int fill_set_boot_flags(const struct ipmi_bmc *bmc, fiid_obj_t request)
 	    IPMI_SYSTEM_BOOT_OPTION_DISABLE, IPMI_SYSTEM_BOOT_OPTION_DEVICE_INSTANCE_SELECTOR_MIN, request);
 }
 
+/*
+ * Set before the boot flags: otherwise a BMC forgets them, also persistent ones, unless it gets a Chassis Control within
+ * 60 s (table 28-14, parameter 3).
+ */
+static int fill_keep_boot_flags(const struct ipmi_bmc *bmc, fiid_obj_t request)
+{
+	(void)bmc;
+	return fill_cmd_set_system_boot_options_BMC_boot_flag_valid_bit_clearing(
+	    IPMI_SYSTEM_BOOT_OPTIONS_PARAMETER_VALID_UNLOCKED, IPMI_SYSTEM_BOOT_OPTION_DISABLE,
+	    IPMI_SYSTEM_BOOT_OPTION_DISABLE, IPMI_SYSTEM_BOOT_OPTION_DISABLE, IPMI_SYSTEM_BOOT_OPTION_ENABLE,
+	    IPMI_SYSTEM_BOOT_OPTION_DISABLE, request);
+}
+
 /* ---- Get System Boot Options, parameter 5, 28.13 ---- */
 
 static int fill_get_boot_flags(const struct ipmi_bmc *bmc, fiid_obj_t request)
@@ -251,10 +264,12 @@ static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
 		accept_)
 
 /* FreeIPMI has templates of the options and their answers for each parameter. */
-#define tmpl_boot_flags_get_rq tmpl_cmd_get_system_boot_options_rq
-#define tmpl_boot_flags_get_rs tmpl_cmd_get_system_boot_options_boot_flags_rs
-#define tmpl_boot_flags_set_rq tmpl_cmd_set_system_boot_options_boot_flags_rq
-#define tmpl_boot_flags_set_rs tmpl_cmd_set_system_boot_options_rs
+#define tmpl_boot_flags_get_rq  tmpl_cmd_get_system_boot_options_rq
+#define tmpl_boot_flags_get_rs  tmpl_cmd_get_system_boot_options_boot_flags_rs
+#define tmpl_boot_flags_set_rq  tmpl_cmd_set_system_boot_options_boot_flags_rq
+#define tmpl_boot_flags_set_rs  tmpl_cmd_set_system_boot_options_rs
+#define tmpl_boot_flags_keep_rq tmpl_cmd_set_system_boot_options_BMC_boot_flag_valid_bit_clearing_rq
+#define tmpl_boot_flags_keep_rs tmpl_cmd_set_system_boot_options_rs
 
 const struct ipmi_exchange ipmi_command_exchanges[IPMI_COMMAND_COUNT] = {
     CHASSIS_COMMAND(IPMI_GET_CHASSIS_STATUS, USER, true, "Get Chassis Status", IPMI_CMD_GET_CHASSIS_STATUS,
@@ -276,4 +291,7 @@ const struct ipmi_exchange ipmi_command_exchanges[IPMI_COMMAND_COUNT] = {
     COMMAND(IPMI_GET_POWER_READING, USER, true, "Get Power Reading", IPMI_NET_FN_GROUP_EXTENSION_RQ,
 	    IPMI_CMD_DCMI_GET_POWER_READING, tmpl_cmd_dcmi_get_power_reading, fill_power_reading,
 	    accept_power_reading),
+    CHASSIS_COMMAND(IPMI_KEEP_BOOT_FLAGS, OPERATOR, false, "Set System Boot Options",
+		    IPMI_CMD_SET_SYSTEM_BOOT_OPTIONS, tmpl_boot_flags_keep, fill_keep_boot_flags,
+		    accept_plain),
 };

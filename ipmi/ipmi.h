@@ -80,9 +80,10 @@ enum ipmi_command {
 	IPMI_GET_BOOT_FLAGS,           /* 28.13, parameter 5 */
 	IPMI_SET_BOOT_FLAGS,           /* 28.12, parameter 5 */
 	IPMI_GET_POH_COUNTER,          /* 28.14 */
-	IPMI_GET_POWER_READING         /* DCMI 1.5, 6.6.1 */
+	IPMI_GET_POWER_READING,        /* DCMI 1.5, 6.6.1 */
+	IPMI_KEEP_BOOT_FLAGS /* 28.12, parameter 3: they stay also without a Chassis Control within 60 s */
 };
-enum { IPMI_COMMAND_COUNT = IPMI_GET_POWER_READING + 1 };
+enum { IPMI_COMMAND_COUNT = IPMI_KEEP_BOOT_FLAGS + 1 };
 
 enum ipmi_chassis_control { /* IPMI 2.0, table 28-4 */
 			    IPMI_POWER_DOWN = 0,

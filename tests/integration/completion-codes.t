@@ -12,7 +12,7 @@ lab_begin "$@"
 
 # ---- given: a BMC with all rights, one that may only be watched ----
 
-{ lab_snmptrapd && lab_snmpd && lab_farm --count 2; } || bail_out "no farm"
+{ lab_snmptrapd && lab_snmpd && lab_farm --count 2 --boot-timeout 1; } || bail_out "no farm"
 farm bmc all power on >/dev/null
 lab_agent_conf <<END
 agent { name = "room"  poll-interval = 1s }
@@ -106,6 +106,23 @@ put pmBmcBootDevice.1 pxe >/dev/null
 job_end 1
 is "$(value pmMachineLastResult.1)" rejected "boot flags that can only be read"
 like "$(result_text 1)" '^m1: BMC .*0x82' "in words"
+farm bmc 1 code none >/dev/null
+farm bmc 1 code set-boot-options=0x80 times=1 >/dev/null
+put pmBmcBootDevice.1 pxe >/dev/null
+job_end 1
+like "$(result_text 1)" '^set, and read back from the BMC, which may forget it after 60 s' "a BMC that does not promise to keep them"
+put pmBmcBootDevice.1 cdrom >/dev/null
+job_end 1
+is "$(result_text 1)" "set, and read back from the BMC" "one that does"
+polled=$(farm_total get-chassis-status)
+polls() { (($(farm_total get-chassis-status) >= polled + 3)); } # a second apart: its time-out for boot flags is over
+wait_until "$WAIT_S" polls
+like "$(farm stat 1)" 'boot=[^ ]*cdrom|boot=80,?14' "keeps them without a power command"
+farm bmc 1 code get-boot-options=0xC9 >/dev/null
+put pmBmcBootDevice.1 pxe >/dev/null
+job_end 1
+is "$(value pmMachineLastResult.1)" timeout "a BMC that takes boot flags and does not show them"
+like "$(result_text 1)" '^accepted by the BMC, but it cannot be read back: ' "nobody says that it refused"
 lab_agent_stop
 is "$LAB_STATUS" 0 "the agent stops cleanly"
 done_testing

@@ -143,6 +143,8 @@ static bool parse_request(const char *step)
 		request.command = IPMI_GET_POH_COUNTER;
 	else if (strcmp(step, "power") == 0)
 		request.command = IPMI_GET_POWER_READING;
+	else if (strcmp(step, "keep") == 0)
+		request.command = IPMI_KEEP_BOOT_FLAGS;
 	else
 		return parse_control(step) || parse_set(step);
 	return true;

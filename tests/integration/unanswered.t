@@ -37,7 +37,7 @@ asked_once() { (($(asked) >= 1)); }
 
 silence done=yes
 verb 1 powerOff ok "powerOff, done and not answered"
-like "$(result_text 1)" '^off, observed by the BMC .*; the BMC had not answered the command$' "what was observed counts"
+like "$(result_text 1)" '^off, observed by the BMC .*; the BMC had not confirmed the command$' "what was observed counts"
 sent=$(asked)
 farm bmc 1 power on >/dev/null
 becomes pmMachinePowerState.1 on "somebody switches it on by its front panel"

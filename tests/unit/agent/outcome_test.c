@@ -67,8 +67,11 @@ static void test_every_result_is_one_of_the_mib(void **state)
 	(void)state;
 	assert_int_equal(LENGTH(expected), IPMI_INTERNAL + 1);
 	for (size_t i = 0; i < LENGTH(expected); i++)
-		assert_int_equal(pm_outcome_result(&(struct ipmi_reply){.result = (enum ipmi_result)i}),
-				 expected[i]);
+		assert_int_equal(
+		    pm_outcome_result(&(struct ipmi_reply){.result = (enum ipmi_result)i, .sent = true}),
+		    expected[i]);
+	assert_int_equal(pm_outcome_result(&(struct ipmi_reply){.result = IPMI_TIMEOUT}),
+			 PM_RESULT_UNREACHABLE);
 }
 
 int main(void)

@@ -71,6 +71,7 @@ static void each_command_gets_the_least_it_needs(void **state)
 	    [IPMI_SET_POWER_RESTORE_POLICY] = true,
 	    [IPMI_GET_BOOT_FLAGS] = true, /* changes nothing, but needs operator all the same: IPMI 2.0, appendix G */
 	    [IPMI_SET_BOOT_FLAGS] = true,
+	    [IPMI_KEEP_BOOT_FLAGS] = true,
 	};
 
 	(void)state;
