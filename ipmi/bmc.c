@@ -116,11 +116,24 @@ static const char *suspicion(const struct ipmi_bmc *bmc)
 	}
 }
 
-/* What is known beside the silence: an error of the network, or answers that were not valid. */
+/* Packets that were not valid, as far as they did not only come late. */
+static uint32_t invalid_packets(const struct ipmi_bmc *bmc)
+{
+	return bmc->stats.bad_packets - bmc->late_packets;
+}
+
+/* Whether all the messages of a session and its command take the time of an operation, or more. */
+static bool is_slow(const struct ipmi_bmc *bmc)
+{
+	return bmc->head->contact && bmc->round_trip_ms >= bmc->head->timeout_ms / (2 * IPMI_PATIENCE);
+}
+
+/* What is known beside the silence: an error of the network, answers that were not valid, or that the time is short. */
 static const char *circumstance(const struct ipmi_bmc *bmc, char *text, size_t size)
 {
-	uint32_t bad_packets = bmc->stats.bad_packets - bmc->head->bad_packets;
+	uint32_t bad_packets = invalid_packets(bmc) - bmc->head->bad_packets;
 	const char *guess = suspicion(bmc);
+	char seconds[32];
 
 	*text = '\0';
 	if (bmc->network_error)
@@ -129,6 +142,9 @@ static const char *circumstance(const struct ipmi_bmc *bmc, char *text, size_t s
 							    : strerror(bmc->network_error));
 	else if (bad_packets > 0)
 		snprintf(text, size, ": %u packets from it were not valid and dropped", bad_packets);
+	else if (is_slow(bmc))
+		snprintf(text, size, ": its answers take %s each: set a longer timeout",
+			 ipmi_seconds(bmc->round_trip_ms, seconds, sizeof(seconds)));
 	else if (guess)
 		snprintf(text, size, ": %s (user \"%s\")", guess, bmc->username);
 	return text;
@@ -232,12 +248,9 @@ static bool spent(const struct ipmi_bmc *bmc)
 int ipmi_bmc_transmit(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange)
 {
 	uint8_t packet[IPMI_PACKET_MAX];
-	int length, status;
+	int length = ipmi_packet_build(bmc, exchange, packet, sizeof(packet));
+	int status;
 
-	if (exchange->framing == IPMI_FRAMING_SETUP)
-		bmc->tag++; /* an answer to an earlier transmission would carry random numbers the BMC has
-			       replaced */
-	length = ipmi_packet_build(bmc, exchange, packet, sizeof(packet));
 	if (length < 0)
 		return -EINVAL;
 	status = ipmi_engine_send(bmc, packet, (size_t)length);
@@ -247,22 +260,38 @@ int ipmi_bmc_transmit(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange
 	return status;
 }
 
+static uint64_t *sent_ns(struct ipmi_bmc *bmc, unsigned copy)
+{
+	return &bmc->sent_ns[(bmc->number - copy) % IPMI_COPIES_MAX];
+}
+
+static void next_number(struct ipmi_bmc *bmc)
+{
+	bmc->number++;
+	bmc->copies++;
+	*sent_ns(bmc, 0) = 0;
+}
+
 static void note_sent(struct ipmi_bmc *bmc)
 {
-	if (bmc->sent_ns == 0) {
-		bmc->sent_ns = uv_hrtime();
-		bmc->stats.requests++;
-	} else {
+	if (*sent_ns(bmc, 0) == 0)
+		*sent_ns(bmc, 0) = uv_hrtime();
+	if (bmc->sent)
 		bmc->stats.retransmits++;
-	}
+	else
+		bmc->stats.requests++;
+	bmc->sent = true;
 	if (is_command(bmc->waiting))
 		bmc->head->sent = true;
 }
 
 static void transmit_waiting(struct ipmi_bmc *bmc)
 {
-	int status = ipmi_bmc_transmit(bmc, bmc->waiting);
+	int status;
 
+	if (bmc->transmissions > 0 && (bmc->waiting->reading || bmc->waiting->framing == IPMI_FRAMING_SETUP))
+		next_number(bmc);
+	status = ipmi_bmc_transmit(bmc, bmc->waiting);
 	if (status == -EINVAL && !bmc->closing) {
 		ipmi_bmc_finish(bmc, IPMI_INTERNAL, ": %s cannot be assembled", bmc->waiting->name);
 		return;
@@ -275,14 +304,29 @@ static void transmit_waiting(struct ipmi_bmc *bmc)
 	bmc->interval_ms += bmc->interval_ms / 2;
 }
 
+/*
+ * A BMC that is known to be slow gets twice the time that its last answers took, as long as it leaves room for another try:
+ * what is sent before the answer comes makes it only slower.
+ */
+static unsigned first_interval_ms(const struct ipmi_bmc *bmc)
+{
+	unsigned most_ms = (bmc->head ? bmc->head->timeout_ms : bmc->timeout_ms) / IPMI_PATIENCE;
+	unsigned slow_ms = 2 * bmc->round_trip_ms;
+
+	if (slow_ms > most_ms)
+		slow_ms = most_ms;
+	return slow_ms > bmc->retransmit_ms ? slow_ms : bmc->retransmit_ms;
+}
+
 void ipmi_bmc_send(struct ipmi_bmc *bmc, enum ipmi_exchange_id id)
 {
 	bmc->waiting = ipmi_exchange(id);
-	bmc->rq_seq = (bmc->rq_seq + 1) & IPMI_LAN_REQUESTER_SEQUENCE_NUMBER_MAX;
+	bmc->copies = 0;
+	next_number(bmc);
 	bmc->transmissions = 0;
-	bmc->interval_ms = bmc->retransmit_ms;
+	bmc->interval_ms = first_interval_ms(bmc);
 	bmc->begun_ms = ipmi_now_ms();
-	bmc->sent_ns = 0;
+	bmc->sent = false;
 	bmc->duplicate = false;
 	transmit_waiting(bmc);
 }
@@ -335,10 +379,11 @@ static void start_head(struct ipmi_bmc *bmc, uint64_t now_ms)
 static bool session_lost(struct ipmi_bmc *bmc, uint64_t now_ms)
 {
 	struct ipmi_op *op = bmc->head;
+	uint64_t silent_ms = now_ms - bmc->begun_ms;
 
-	if (bmc->state != IPMI_STATE_READY || op->reestablished)
+	if (bmc->state != IPMI_STATE_READY || op->reestablished || silent_ms < 2 * bmc->round_trip_ms)
 		return false;
-	return bmc->transmissions >= IPMI_LOST_AFTER || now_ms - bmc->begun_ms >= op->timeout_ms / 3;
+	return bmc->transmissions >= IPMI_LOST_AFTER || silent_ms >= op->timeout_ms / IPMI_PATIENCE;
 }
 
 static void retransmit(struct ipmi_bmc *bmc, uint64_t now_ms)
@@ -373,15 +418,43 @@ static int64_t realtime_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void note_answer(struct ipmi_bmc *bmc)
+/* A slow answer counts at once; a quick one after it may be the exception. */
+static void note_round_trip(struct ipmi_bmc *bmc, unsigned copy)
 {
+	uint64_t took_us = *sent_ns(bmc, copy) ? (uv_hrtime() - *sent_ns(bmc, copy)) / 1000 : 0;
+	unsigned took_ms = (unsigned)(took_us / 1000);
+
 	if (is_command(bmc->waiting)) /* setting up a session says nothing about how long a command takes */
-		bmc->stats.round_trip_us = (unsigned)((uv_hrtime() - bmc->sent_ns) / 1000);
+		bmc->stats.round_trip_us = (unsigned)took_us;
+	/* which one of several copies that are the same was answered nobody knows (RFC 6298, 3) */
+	if (bmc->transmissions > 1 && bmc->copies == 1)
+		return;
+	bmc->round_trip_ms = took_ms > bmc->round_trip_ms ? took_ms : (bmc->round_trip_ms + took_ms) / 2;
+}
+
+static void note_answer(struct ipmi_bmc *bmc, unsigned copy)
+{
+	note_round_trip(bmc, copy);
 	bmc->stats.last_contact_ms = realtime_ms();
 	bmc->answered_ms = ipmi_now_ms();
 	bmc->network_error = 0;
 	if (bmc->head)
 		bmc->head->contact = true;
+}
+
+static void note_late(struct ipmi_bmc *bmc)
+{
+	bmc->stats.bad_packets++;
+	bmc->late_packets++;
+}
+
+/* The BMC is slow, not silent: the answer to the last copy is on its way. */
+static void await_last_answer(struct ipmi_bmc *bmc, unsigned copy)
+{
+	note_answer(bmc, copy);
+	bmc->transmissions = 1;
+	bmc->interval_ms = first_interval_ms(bmc);
+	bmc->transmit_at_ms = *sent_ns(bmc, 0) / 1000000 + bmc->interval_ms;
 }
 
 /* Asked again a little later, under a new sequence number: the BMC would take the old one for a duplicate. */
@@ -390,7 +463,8 @@ static void ask_again(struct ipmi_bmc *bmc, uint8_t code)
 	uint64_t now_ms = ipmi_now_ms();
 
 	bmc->not_now = code;
-	bmc->rq_seq = (bmc->rq_seq + 1) & IPMI_LAN_REQUESTER_SEQUENCE_NUMBER_MAX;
+	bmc->copies = 0;
+	next_number(bmc);
 	bmc->transmissions = 1;
 	bmc->begun_ms = now_ms; /* the BMC knows the session */
 	bmc->transmit_at_ms = now_ms + bmc->interval_ms;
@@ -455,17 +529,29 @@ static void take_answer(struct ipmi_bmc *bmc, fiid_obj_t response)
 void ipmi_bmc_receive(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length)
 {
 	fiid_obj_t response;
-	enum ipmi_verdict verdict = ipmi_packet_check(bmc, packet, length, &response);
+	unsigned copy = 0;
+	enum ipmi_verdict verdict = ipmi_packet_check(bmc, packet, length, &response, &copy);
 
-	if (verdict == IPMI_PACKET_INVALID) {
+	switch (verdict) {
+	case IPMI_PACKET_INVALID:
 		bmc->stats.bad_packets++;
 		return;
-	}
-	note_answer(bmc);
-	if (verdict == IPMI_PACKET_MALFORMED)
+	case IPMI_PACKET_LATE:
+		note_late(bmc);
+		return;
+	case IPMI_PACKET_SUPERSEDED:
+		note_late(bmc);
+		await_last_answer(bmc, copy);
+		break;
+	case IPMI_PACKET_MALFORMED:
+		note_answer(bmc, copy);
 		take_malformed(bmc);
-	else
+		break;
+	case IPMI_PACKET_VALID:
+		note_answer(bmc, copy);
 		take_answer(bmc, response);
+		break;
+	}
 	ipmi_bmc_wake(bmc);
 }
 
@@ -594,8 +680,7 @@ static void copy_config(struct ipmi_bmc *bmc, const struct ipmi_bmc_config *c)
 	bmc->retransmit_ms = c->retransmit_ms ? c->retransmit_ms : IPMI_RETRANSMIT_MS;
 	bmc->workarounds = c->workarounds;
 	bmc->stats.ipmi_version = "";
-	ipmi_get_random(&bmc->tag, sizeof(bmc->tag)); /* only makes guessing harder */
-	ipmi_get_random(&bmc->rq_seq, sizeof(bmc->rq_seq));
+	ipmi_get_random(&bmc->number, sizeof(bmc->number)); /* only makes guessing harder */
 }
 
 int ipmi_bmc_new(struct ipmi_engine *engine, const struct ipmi_bmc_config *config, struct ipmi_bmc **result)
@@ -666,7 +751,7 @@ struct ipmi_op *ipmi_bmc_submit(struct ipmi_bmc *bmc, const struct ipmi_request 
 	op->request = *request;
 	op->timeout_ms = request->timeout_ms ? request->timeout_ms : bmc->timeout_ms;
 	op->deadline_ms = ipmi_now_ms() + op->timeout_ms;
-	op->bad_packets = bmc->stats.bad_packets;
+	op->bad_packets = invalid_packets(bmc);
 	if (bmc->tail)
 		bmc->tail->next = op;
 	else

@@ -163,7 +163,7 @@ static bool awaits_lan(const struct ipmi_bmc *bmc, const struct ipmi_peek *peek)
 {
 	enum ipmi_framing framing = ipmi_framing(bmc, bmc->waiting);
 
-	if (peek->rq_seq != bmc->rq_seq)
+	if (ipmi_packet_copy(bmc, peek->rq_seq, IPMI_RQ_SEQ_MASK) < 0)
 		return false;
 	if (framing == IPMI_FRAMING_LAN)
 		return peek->framing == IPMI_FRAMING_LAN;
@@ -183,6 +183,16 @@ static bool awaits(const struct ipmi_bmc *bmc, const struct ipmi_peek *peek)
 	       (!peek->has_session_id || peek->session_id == bmc->session.console_id);
 }
 
+/* It is of the session, or of its beginning, but nothing that is waited for: most probably it comes too late. */
+static bool belongs(const struct ipmi_bmc *bmc, const struct ipmi_peek *peek)
+{
+	if (peek->framing == IPMI_FRAMING_LAN)
+		return bmc->state == IPMI_STATE_SETUP;
+	if (peek->framing == IPMI_FRAMING_LAN_SESSION)
+		return peek->session_id == bmc->session.managed_id;
+	return peek->has_session_id && peek->session_id == bmc->session.console_id;
+}
+
 void ipmi_engine_input(struct ipmi_engine *engine, const union ipmi_address *from, const uint8_t *packet,
 		       size_t length)
 {
@@ -199,8 +209,10 @@ void ipmi_engine_input(struct ipmi_engine *engine, const union ipmi_address *fro
 		}
 		at_address = bmc;
 	}
-	if (at_address)
+	if (at_address) {
 		at_address->stats.bad_packets++;
+		at_address->late_packets += readable && belongs(at_address, &peek);
+	}
 	engine->bad_packets++;
 }
 

@@ -19,10 +19,12 @@ enum {
 	IPMI_PASSWORD_MAX = 20, /* IPMI 2.0, 22.30 */
 	IPMI_KEY_MAX = 64,      /* room for the SIK, K1 and K2 of every algorithm in FreeIPMI */
 	IPMI_ADDRESSES_MAX = 4, /* of one host name */
-	IPMI_CIPHER_SUITES_MAX = 12,   /* all that FreeIPMI supports: 0-3, 6-8, 11, 12, 15-17 */
-	IPMI_RETRANSMIT_MS = 400,      /* FreeIPMI's default */
-	IPMI_TIMEOUT_MS = 5000,        /* of an operation when the configuration has none */
-	IPMI_LOST_AFTER = 3,           /* unanswered transmissions until a kept session counts as forgotten */
+	IPMI_CIPHER_SUITES_MAX = 12, /* all that FreeIPMI supports: 0-3, 6-8, 11, 12, 15-17 */
+	IPMI_RETRANSMIT_MS = 400,    /* FreeIPMI's default */
+	IPMI_TIMEOUT_MS = 5000,      /* of an operation when the configuration has none */
+	IPMI_COPIES_MAX = 8,         /* of a message whose answers are told apart, a power of two */
+	IPMI_PATIENCE = 3,   /* part of an operation's time that silence may cost before something is tried */
+	IPMI_LOST_AFTER = 3, /* unanswered transmissions until a kept session counts as forgotten */
 	IPMI_RESTART_AFTER = 4,        /* unanswered transmissions of one message until set-up begins anew */
 	IPMI_RESTARTS_MAX = 3,         /* of session set-up in one operation because the BMC dropped it */
 	IPMI_PAUSE_MAX_MS = 2000,      /* between attempts to get one of a BMC's session slots */
@@ -139,7 +141,7 @@ struct ipmi_op {
 	uint64_t deadline_ms; /* on the engine's clock */
 	unsigned timeout_ms;
 	unsigned restarts, pause_ms; /* pause_ms: the last one, because all session slots were taken */
-	uint32_t bad_packets;        /* of the BMC when this operation began */
+	uint32_t bad_packets;        /* of the BMC when this operation began: those that did not come late */
 	bool sent;                   /* the command itself has been on the wire */
 	bool contact;                /* the BMC answered something since this operation runs */
 	bool reestablished;
@@ -191,11 +193,22 @@ struct ipmi_bmc {
 	bool keeps_level; /* it does not let a session have less than that */
 
 	const struct ipmi_exchange *waiting; /* on the wire, NULL = nothing */
-	uint8_t rq_seq, tag;
-	uint8_t not_now; /* the completion code for which the same will be asked again; 0: none */
-	bool duplicate;  /* the BMC says that it has the request already */
+	/*
+	 * Of the last transmission: the message tag, and its six low bits rqSeq. Each copy has a number of its own, so that
+	 * an answer tells which one it is for and how long that took; the copies of what changes something share one, by
+	 * which a BMC can tell that it has done it.
+	 */
+	uint8_t number;
+	unsigned
+	    copies; /* of the message that waits, with different numbers; at most IPMI_COPIES_MAX count */
+	uint64_t sent_ns[IPMI_COPIES_MAX]; /* by number */
+	unsigned round_trip_ms; /* as the last answers took; 0: unknown, or less than a millisecond */
+	uint32_t late_packets;  /* received, and counted in stats.bad_packets, too */
+	uint8_t not_now;        /* the completion code for which the same will be asked again; 0: none */
+	bool duplicate;         /* the BMC says that it has the request already */
+	bool sent;              /* it has been on the wire */
 	unsigned transmissions, interval_ms;
-	uint64_t transmit_at_ms, begun_ms, sent_ns;
+	uint64_t transmit_at_ms, begun_ms;
 	uint64_t not_before_ms; /* of the next attempt to set up a session */
 
 	struct ipmi_op *head, *tail; /* head is the one that runs */
@@ -329,7 +342,13 @@ const char *ipmi_exchange_name(const struct ipmi_bmc *bmc, const struct ipmi_exc
 const char *ipmi_seconds(unsigned ms, char *text, size_t size);
 
 /* ---- packet.c ---- */
-enum ipmi_verdict { IPMI_PACKET_INVALID, IPMI_PACKET_VALID, IPMI_PACKET_MALFORMED };
+enum ipmi_verdict {
+	IPMI_PACKET_INVALID,
+	IPMI_PACKET_VALID,
+	IPMI_PACKET_MALFORMED,  /* it comes from the BMC and answers the request, but data is missing */
+	IPMI_PACKET_SUPERSEDED, /* it answers an earlier copy, and only the answer to the last one is of use */
+	IPMI_PACKET_LATE        /* it answers nothing that is waited for */
+};
 
 /* The few fields by which a packet is matched to a BMC, before anything in it is believed. */
 struct ipmi_peek {
@@ -350,11 +369,14 @@ bool ipmi_packet_peek(const uint8_t *packet, size_t length, struct ipmi_peek *pe
 int ipmi_packet_build(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange, uint8_t *packet,
 		      size_t size);
 /*
- * Checks a packet as the answer to bmc->waiting. MALFORMED: it comes from the BMC and answers the request,
- * but data is missing. *response is owned by the scratch set and valid until the next packet.
+ * Checks a packet as the answer to bmc->waiting, whose copy *copy it is for: 0 is the last one. *response is owned by the
+ * scratch set and valid until the next packet.
  */
 enum ipmi_verdict ipmi_packet_check(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length,
-				    fiid_obj_t *response);
+				    fiid_obj_t *response, unsigned *copy);
+/* Which copy of what is waited for has a number as in an answer, masked: 0 is the last one; -1: none. */
+int ipmi_packet_copy(const struct ipmi_bmc *bmc, uint8_t number, uint8_t mask);
+enum { IPMI_TAG_MASK = 0xff, IPMI_RQ_SEQ_MASK = IPMI_LAN_REQUESTER_SEQUENCE_NUMBER_MAX };
 /* A field's value, 0 when it is not there. */
 uint64_t ipmi_field(fiid_obj_t object, const char *name);
 

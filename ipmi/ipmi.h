@@ -61,8 +61,12 @@ struct ipmi_bmc_config {
 	const uint8_t
 	    *cipher_suites; /* IDs, tried in this order: 0-3, 6-8, 11, 12, 15-17 (IPMI 2.0, table 22-20) */
 	size_t cipher_suite_count;
-	unsigned timeout_ms;    /* default deadline of an operation, session set-up included; 0 = 5000 */
-	unsigned retransmit_ms; /* first retransmission; grows by half each time; 0 = 400 */
+	unsigned timeout_ms; /* default deadline of an operation, session set-up included; 0 = 5000 */
+	/*
+	 * First retransmission, growing by half each time; 0 = 400. A BMC that is known to be slow gets twice the time that
+	 * its last answers took.
+	 */
+	unsigned retransmit_ms;
 	/*
 	 * FreeIPMI's IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_*, or with IPMI 1.5 IPMI_WORKAROUND_FLAGS_OUTOFBAND_*. All are
 	 * taken. Nothing is left to do for OPEN_SESSION_PRIVILEGE, which is always done. Since every message is
@@ -192,7 +196,7 @@ struct ipmi_bmc_stats {
 	uint32_t retransmits;    /* messages sent again */
 	uint32_t timeouts;       /* operations that ended in IPMI_TIMEOUT or IPMI_UNREACHABLE */
 	uint32_t sessions;       /* set up */
-	uint32_t bad_packets;    /* received, but not the valid answer to what was asked: dropped */
+	uint32_t bad_packets;    /* received, but not valid, or no answer to what was asked last: dropped */
 	unsigned round_trip_us;  /* of the last answer */
 	int64_t last_contact_ms; /* ms since the epoch */
 	uint8_t cipher_suite;    /* of the current or last session; 0 with IPMI 1.5 */

@@ -176,8 +176,8 @@ int ipmi_packet_build(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange
 	fiid_obj_t request = s->request[exchange->id];
 
 	if (fill_rmcp_hdr_ipmi(s->rmcp) < 0 ||
-	    fill_lan_msg_hdr(IPMI_SLAVE_ADDRESS_BMC, exchange->net_fn, IPMI_BMC_IPMB_LUN_BMC, bmc->rq_seq,
-			     s->message_request) < 0 ||
+	    fill_lan_msg_hdr(IPMI_SLAVE_ADDRESS_BMC, exchange->net_fn, IPMI_BMC_IPMB_LUN_BMC,
+			     bmc->number & IPMI_RQ_SEQ_MASK, s->message_request) < 0 ||
 	    exchange->fill(bmc, request) < 0)
 		return -1;
 	switch (ipmi_framing(bmc, exchange)) {
@@ -275,22 +275,50 @@ static bool checksums_right(const uint8_t *message, size_t length)
 	return header == 0 && rest == 0;
 }
 
+int ipmi_packet_copy(const struct ipmi_bmc *bmc, uint8_t number, uint8_t mask)
+{
+	unsigned copy = (unsigned)(bmc->number - number) & mask;
+
+	return copy < bmc->copies && copy < IPMI_COPIES_MAX ? (int)copy : -1;
+}
+
+/* With each copy of these a BMC makes new numbers and may forget those that it answered the one before with. */
+static bool only_last_counts(const struct ipmi_exchange *exchange)
+{
+	return exchange->id == IPMI_EXCHANGE_OPEN_SESSION || exchange->id == IPMI_EXCHANGE_RAKP_1 ||
+	       exchange->id == IPMI_EXCHANGE_CHALLENGE;
+}
+
+static enum ipmi_verdict match(const struct ipmi_bmc *bmc, uint64_t number, uint8_t mask, unsigned *copy)
+{
+	int found = ipmi_packet_copy(bmc, (uint8_t)number, mask);
+
+	if (found < 0)
+		return IPMI_PACKET_LATE;
+	*copy = (unsigned)found;
+	return found > 0 && only_last_counts(bmc->waiting) ? IPMI_PACKET_SUPERSEDED : IPMI_PACKET_VALID;
+}
+
 /* An IPMI message answers when network function, sequence number and command are those of the request. */
 static enum ipmi_verdict check_message(struct ipmi_bmc *bmc, const uint8_t *message, size_t length,
-				       fiid_obj_t response)
+				       fiid_obj_t response, unsigned *copy)
 {
 	const struct ipmi_exchange *exchange = bmc->waiting;
 	const struct ipmi_scratch *s = ipmi_engine_scratch(bmc->engine);
+	enum ipmi_verdict verdict;
 
 	if (!(bmc->workarounds & bmc->protocol->no_checksum_check) && !checksums_right(message, length))
 		return IPMI_PACKET_INVALID;
+	verdict = match(bmc, ipmi_field(s->message_response, "rq_seq"), IPMI_RQ_SEQ_MASK, copy);
+	if (verdict == IPMI_PACKET_LATE)
+		return verdict;
 	if (ipmi_lan_check_net_fn(s->message_response, exchange->net_fn + 1U) != 1 ||
-	    ipmi_lan_check_rq_seq(s->message_response, bmc->rq_seq) != 1 ||
 	    ipmi_check_cmd(response, exchange->cmd) != 1)
 		return IPMI_PACKET_INVALID;
-	if (ipmi_check_completion_code_success(response) == 1 && fiid_obj_packet_valid(response) != 1)
+	if (verdict == IPMI_PACKET_VALID && ipmi_check_completion_code_success(response) == 1 &&
+	    fiid_obj_packet_valid(response) != 1)
 		return IPMI_PACKET_MALFORMED;
-	return IPMI_PACKET_VALID;
+	return verdict;
 }
 
 /* FreeIPMI takes the rest of the packet for the message, which may be longer: Ethernet pads short ones (table 13-8). */
@@ -303,14 +331,14 @@ static bool unassemble_lan(struct ipmi_bmc *bmc, const uint8_t *packet, size_t l
 }
 
 static enum ipmi_verdict check_lan(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length,
-				   fiid_obj_t response)
+				   fiid_obj_t response, unsigned *copy)
 {
 	size_t message_length = packet[LAN_MESSAGE - 1];
 
 	if (message_length > length - LAN_MESSAGE ||
 	    !unassemble_lan(bmc, packet, LAN_MESSAGE + message_length, response))
 		return IPMI_PACKET_INVALID;
-	return check_message(bmc, packet + LAN_MESSAGE, message_length, response);
+	return check_message(bmc, packet + LAN_MESSAGE, message_length, response, copy);
 }
 
 /* Type and code over the whole packet: nothing else of it is parsed before. */
@@ -356,7 +384,7 @@ static bool lan_sequence_right(struct ipmi_bmc *bmc)
 }
 
 static enum ipmi_verdict check_lan_session(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length,
-					   fiid_obj_t response)
+					   fiid_obj_t response, unsigned *copy)
 {
 	size_t offset = lan_message_offset(packet), message_length = packet[offset - 1];
 	bool refusal;
@@ -370,24 +398,26 @@ static enum ipmi_verdict check_lan_session(struct ipmi_bmc *bmc, const uint8_t *
 		return IPMI_PACKET_INVALID;
 	if (!refusal && (!lan_session_id_right(bmc, response) || !lan_sequence_right(bmc)))
 		return IPMI_PACKET_INVALID;
-	return check_message(bmc, packet + offset, message_length, response);
+	return check_message(bmc, packet + offset, message_length, response, copy);
 }
 
 static enum ipmi_verdict check_setup(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length,
-				     fiid_obj_t response)
+				     fiid_obj_t response, unsigned *copy)
 {
 	const struct ipmi_scratch *s = ipmi_engine_scratch(bmc->engine);
+	enum ipmi_verdict verdict;
 
 	if (unassemble_ipmi_rmcpplus_pkt(0, 0, 0, NULL, 0, NULL, 0, packet, (unsigned)length, s->rmcp,
 					 s->session, s->payload, s->message_response, response,
 					 s->message_trailer, s->trailer, IPMI_INTERFACE_FLAGS_DEFAULT) != 1)
 		return IPMI_PACKET_INVALID;
-	if (ipmi_rmcpplus_check_payload_type(s->session, bmc->waiting->payload_response) != 1 ||
-	    ipmi_rmcpplus_check_message_tag(response, bmc->tag) != 1)
+	if (ipmi_rmcpplus_check_payload_type(s->session, bmc->waiting->payload_response) != 1)
 		return IPMI_PACKET_INVALID;
+	verdict = match(bmc, ipmi_field(response, "message_tag"), IPMI_TAG_MASK, copy);
 	/* A refusal may be cut short; whether it has our session ID was looked at to find the BMC. */
-	if (ipmi_rmcpplus_check_status_code(response, RMCPPLUS_STATUS_NO_ERRORS) != 1)
-		return IPMI_PACKET_VALID;
+	if (verdict != IPMI_PACKET_VALID ||
+	    ipmi_rmcpplus_check_status_code(response, RMCPPLUS_STATUS_NO_ERRORS) != 1)
+		return verdict;
 	if (ipmi_rmcpplus_check_remote_console_session_id(response, bmc->session.console_id) != 1 ||
 	    fiid_obj_packet_valid(response) != 1)
 		return IPMI_PACKET_INVALID;
@@ -432,7 +462,7 @@ static bool authentic(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length
 }
 
 static enum ipmi_verdict check_session(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length,
-				       fiid_obj_t response)
+				       fiid_obj_t response, unsigned *copy)
 {
 	const struct ipmi_scratch *s = ipmi_engine_scratch(bmc->engine);
 	struct ipmi_session *session = &bmc->session;
@@ -457,21 +487,21 @@ static enum ipmi_verdict check_session(struct ipmi_bmc *bmc, const uint8_t *pack
 	message_length = fiid_obj_get_data(s->payload, "payload_data", message, sizeof(message));
 	if (message_length < 0)
 		return IPMI_PACKET_INVALID;
-	return check_message(bmc, message, (size_t)message_length, response);
+	return check_message(bmc, message, (size_t)message_length, response, copy);
 }
 
 enum ipmi_verdict ipmi_packet_check(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length,
-				    fiid_obj_t *response)
+				    fiid_obj_t *response, unsigned *copy)
 {
 	*response = ipmi_engine_scratch(bmc->engine)->response[bmc->waiting->id];
 	switch (ipmi_framing(bmc, bmc->waiting)) {
 	case IPMI_FRAMING_LAN:
-		return check_lan(bmc, packet, length, *response);
+		return check_lan(bmc, packet, length, *response, copy);
 	case IPMI_FRAMING_LAN_SESSION:
-		return check_lan_session(bmc, packet, length, *response);
+		return check_lan_session(bmc, packet, length, *response, copy);
 	case IPMI_FRAMING_SETUP:
-		return check_setup(bmc, packet, length, *response);
+		return check_setup(bmc, packet, length, *response, copy);
 	default:
-		return check_session(bmc, packet, length, *response);
+		return check_session(bmc, packet, length, *response, copy);
 	}
 }

@@ -49,8 +49,8 @@ static int fill_open_session(const struct ipmi_bmc *bmc, fiid_obj_t request)
 {
 	const struct ipmi_session *s = &bmc->session;
 
-	return fill_rmcpplus_open_session(bmc->tag, (uint8_t)bmc->privilege, s->console_id, s->authentication,
-					  s->integrity, s->confidentiality, request);
+	return fill_rmcpplus_open_session(bmc->number, (uint8_t)bmc->privilege, s->console_id,
+					  s->authentication, s->integrity, s->confidentiality, request);
 }
 
 static int fill_rakp_1(const struct ipmi_bmc *bmc, fiid_obj_t request)
@@ -58,7 +58,7 @@ static int fill_rakp_1(const struct ipmi_bmc *bmc, fiid_obj_t request)
 	const struct ipmi_session *s = &bmc->session;
 
 	return fill_rmcpplus_rakp_message_1(
-	    bmc->tag, s->managed_id, s->console_random, sizeof(s->console_random), (uint8_t)bmc->privilege,
+	    bmc->number, s->managed_id, s->console_random, sizeof(s->console_random), (uint8_t)bmc->privilege,
 	    IPMI_NAME_ONLY_LOOKUP, or_null(bmc->username, padded_username_length(bmc)),
 	    padded_username_length(bmc), request);
 }
@@ -70,7 +70,8 @@ static int fill_rakp_3(const struct ipmi_bmc *bmc, fiid_obj_t request)
 	int length = 0;
 
 	if (!s->has_keys) /* RAKP message 2 was wrong: tell the BMC, so that it frees the slot (13.22) */
-		return fill_rmcpplus_rakp_message_3(bmc->tag, RMCPPLUS_STATUS_INVALID_INTEGRITY_CHECK_VALUE,
+		return fill_rmcpplus_rakp_message_3(bmc->number,
+						    RMCPPLUS_STATUS_INVALID_INTEGRITY_CHECK_VALUE,
 						    s->managed_id, NULL, 0, request);
 	length = ipmi_calculate_rakp_3_key_exchange_authentication_code(
 	    s->authentication, or_null(bmc->password, password_length(bmc)), password_length(bmc),
@@ -79,7 +80,7 @@ static int fill_rakp_3(const struct ipmi_bmc *bmc, fiid_obj_t request)
 	    or_null(bmc->username, username_length(bmc)), username_length(bmc), code, sizeof(code));
 	if (length >= 0)
 		length =
-		    fill_rmcpplus_rakp_message_3(bmc->tag, RMCPPLUS_STATUS_NO_ERRORS, s->managed_id,
+		    fill_rmcpplus_rakp_message_3(bmc->number, RMCPPLUS_STATUS_NO_ERRORS, s->managed_id,
 						 or_null(code, (unsigned)length), (unsigned)length, request);
 	explicit_bzero(code, sizeof(code));
 	return length;

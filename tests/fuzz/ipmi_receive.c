@@ -68,8 +68,8 @@ static void enter_state(uint8_t choice)
 	s->sik_length = s->authentication ? 20 : 0;
 	bmc->waiting = ipmi_exchange((enum ipmi_exchange_id)((choice & 0x1f) % IPMI_EXCHANGE_COUNT));
 	bmc->state = bmc->waiting->framing == IPMI_FRAMING_SESSION ? IPMI_STATE_READY : IPMI_STATE_SETUP;
-	bmc->tag = 1;
-	bmc->rq_seq = 1;
+	bmc->number = 1;
+	bmc->copies = 1;
 	bmc->transmit_at_ms = UINT64_MAX;
 }
 
