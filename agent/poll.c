@@ -222,6 +222,15 @@ static void sweep_probe(struct pm_sweep_entry *entry, void *data)
 		ask_probe(machine);
 }
 
+static bool heard_probe(const struct pm_sweep_entry *entry, unsigned within_ms, void *data)
+{
+	const struct pm_machine *machine = clock_of((struct pm_sweep_entry *)(uintptr_t)entry)->machine;
+
+	(void)within_ms;
+	(void)data;
+	return machine->probe && pm_probe_waits(machine->probe);
+}
+
 /* --- sweeps ----------------------------------------------------------------------------------- */
 
 static void log_sweep(const struct pm_sweep_result *result, const char *what)
@@ -250,7 +259,8 @@ static void probes_swept(const struct pm_sweep_result *result, void *data)
 }
 
 static const struct pm_sweep_methods bmc_methods = {.ask = sweep_bmc, .heard = heard_bmc, .over = bmcs_swept};
-static const struct pm_sweep_methods probe_methods = {.ask = sweep_probe, .over = probes_swept};
+static const struct pm_sweep_methods probe_methods = {
+    .ask = sweep_probe, .heard = heard_probe, .over = probes_swept};
 
 int pm_polling_new(struct pm_agent *agent)
 {

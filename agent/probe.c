@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,7 +21,6 @@
 #define ADDRESSES_MAX 4    /* of one name, asked all at once */
 #define REPEAT_MS     1000
 #define LOOKUPS_MAX   8
-#define QUEUED_MS     100
 #define RECEIVE_BUNCH 4096 /* replies in one turn of the loop */
 
 struct echo {
@@ -34,8 +34,10 @@ struct pm_prober {
 	struct echo echo4, echo6;
 	struct pm_probe *all; /* not over yet */
 	struct pm_probe *buckets[BUCKETS];
-	unsigned lookups; /* under way, also those that nobody waits for any more */
-	unsigned alive;   /* probes, connections, lookups and sockets not yet freed */
+	unsigned lookups;      /* under way, also those that nobody waits for any more */
+	uint64_t looked_up_ms; /* on the loop's clock: when the name servers last said something; 0: never */
+	TAILQ_HEAD(, pm_probe) queue; /* for a look-up */
+	unsigned alive;               /* probes, connections, lookups and sockets not yet freed */
 	void (*closed)(void *data);
 	void *closed_data;
 	bool closing;
@@ -63,7 +65,8 @@ struct pm_probe {
 	char host[256];
 	uint16_t port;
 	uv_timer_t timer;
-	uint64_t deadline; /* ms, on the loop's clock */
+	unsigned timeout_ms;
+	uint64_t deadline; /* ms, on the loop's clock; waiting for a look-up to begin does not count */
 	struct lookup *lookup;
 	struct sockaddr_storage addresses[ADDRESSES_MAX];
 	size_t address_count;
@@ -72,7 +75,8 @@ struct pm_probe {
 	uint16_t sequence; /* of the last request */
 	bool asked;        /* at least one question left this host */
 	bool last_look;    /* the deadline has passed */
-	bool queued;       /* waits until another look-up has ended */
+	bool queued;       /* in prober->queue: waits until another look-up has ended */
+	TAILQ_ENTRY(pm_probe) queue_entry;
 	bool over;
 	struct pm_error err; /* why the last question could not be asked */
 	pm_probe_fn done;
@@ -140,10 +144,18 @@ static void unlink_probe(struct pm_probe *probe)
 	*at = probe->bucket_next;
 }
 
+static void leave_queue(struct pm_probe *probe)
+{
+	if (probe->queued)
+		TAILQ_REMOVE(&probe->prober->queue, probe, queue_entry);
+	probe->queued = false;
+}
+
 static void finish(struct pm_probe *probe, enum pm_probe_result result, const char *text)
 {
 	probe->over = true;
 	unlink_probe(probe);
+	leave_queue(probe);
 	for (size_t i = 0; i < ADDRESSES_MAX; i++)
 		if (probe->connections[i])
 			close_connection(probe->connections[i]);
@@ -389,11 +401,15 @@ static int start_connect(struct pm_probe *probe, size_t slot)
 /* --- asking ----------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer);
-static void look_up(struct pm_probe *probe);
+
+static uint64_t now_ms(const struct pm_probe *probe)
+{
+	return uv_now(probe->prober->loop);
+}
 
 static void set_timer(struct pm_probe *probe, uint64_t wait_ms)
 {
-	uint64_t now = uv_now(probe->prober->loop);
+	uint64_t now = now_ms(probe);
 	uint64_t left = probe->deadline > now ? probe->deadline - now : 0;
 
 	uv_timer_start(&probe->timer, on_timer, wait_ms < left ? wait_ms : left, 0);
@@ -423,13 +439,27 @@ static void ask(struct pm_probe *probe)
 		finish(probe, PM_PROBE_ERROR, probe->err.text);
 }
 
+/* A long queue is no fault of the name servers, as long as they answer. */
+static void wait_in_queue(struct pm_probe *probe)
+{
+	char text[512];
+
+	if (probe->prober->looked_up_ms && now_ms(probe) - probe->prober->looked_up_ms < probe->timeout_ms) {
+		uv_timer_start(&probe->timer, on_timer, probe->timeout_ms, 0);
+		return;
+	}
+	snprintf(text, sizeof(text),
+		 "cannot look up \"%s\": too many look-ups hang, is the name server down?", probe->host);
+	finish(probe, PM_PROBE_ERROR, text);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct pm_probe *probe = timer->data;
-	bool late = uv_now(probe->prober->loop) >= probe->deadline;
+	bool late = now_ms(probe) >= probe->deadline;
 
-	if (probe->queued && !late) {
-		look_up(probe);
+	if (probe->queued) {
+		wait_in_queue(probe);
 	} else if (!probe->lookup && probe->address_count == 0) {
 		finish(probe, PM_PROBE_ERROR, probe->err.text);
 	} else if (!late && !probe->lookup) {
@@ -470,6 +500,8 @@ static void lookup_failed(struct pm_probe *probe, int status)
 	pm_error_set(&probe->err, "cannot look up \"%s\": %s", probe->host, uv_strerror(status));
 }
 
+static void serve_queue(struct pm_prober *prober);
+
 static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
 	struct lookup *lookup = request->data;
@@ -478,6 +510,8 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
 
 	free(lookup);
 	prober->lookups--;
+	if (status != UV_EAI_AGAIN && status != UV_EAI_CANCELED)
+		prober->looked_up_ms = uv_now(prober->loop);
 	if (probe) {
 		probe->lookup = NULL;
 		if (status == 0)
@@ -487,32 +521,17 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
 		set_timer(probe, 0);
 	}
 	uv_freeaddrinfo(found);
+	serve_queue(prober);
 	let_go(prober);
 }
 
 static const struct addrinfo lookup_hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
-/* The resolver's threads serve others, too: a dead name server must not take all of them. */
-static bool queue_lookup(struct pm_probe *probe)
-{
-	probe->queued = probe->prober->lookups >= LOOKUPS_MAX;
-	if (probe->queued) {
-		pm_error_set(&probe->err,
-			     "cannot look up \"%s\": too many look-ups hang, is the name server down?",
-			     probe->host);
-		set_timer(probe, QUEUED_MS);
-	}
-	return probe->queued;
-}
-
 static void look_up(struct pm_probe *probe)
 {
-	struct lookup *lookup;
+	struct lookup *lookup = calloc(1, sizeof(*lookup));
 	int rc = UV_ENOMEM;
 
-	if (queue_lookup(probe))
-		return;
-	lookup = calloc(1, sizeof(*lookup));
 	if (lookup) {
 		lookup->request.data = lookup;
 		lookup->prober = probe->prober;
@@ -532,6 +551,26 @@ static void look_up(struct pm_probe *probe)
 	set_timer(probe, 0);
 }
 
+static void serve_queue(struct pm_prober *prober)
+{
+	struct pm_probe *probe;
+
+	while (prober->lookups < LOOKUPS_MAX && (probe = TAILQ_FIRST(&prober->queue))) {
+		leave_queue(probe);
+		probe->deadline = uv_now(prober->loop) + probe->timeout_ms;
+		look_up(probe);
+	}
+}
+
+/* The resolver's threads serve others, too: a dead name server must not take all of them. */
+static void queue_lookup(struct pm_probe *probe)
+{
+	probe->queued = true;
+	TAILQ_INSERT_TAIL(&probe->prober->queue, probe, queue_entry);
+	uv_timer_start(&probe->timer, on_timer, probe->timeout_ms, 0);
+	serve_queue(probe->prober);
+}
+
 /* Numeric addresses need no resolver, whose few threads may all be waiting for a dead name server. */
 static void find_addresses(struct pm_probe *probe)
 {
@@ -539,7 +578,7 @@ static void find_addresses(struct pm_probe *probe)
 
 	hints.ai_flags = AI_NUMERICHOST;
 	if (getaddrinfo(probe->host, NULL, &hints, &found) != 0) {
-		look_up(probe);
+		queue_lookup(probe);
 		return;
 	}
 	add_addresses(probe, found);
@@ -556,6 +595,7 @@ int pm_prober_new(uv_loop_t *loop, struct pm_prober **prober)
 	if (!p)
 		return -ENOMEM;
 	p->loop = loop;
+	TAILQ_INIT(&p->queue);
 	*prober = p;
 	return 0;
 }
@@ -626,6 +666,7 @@ struct pm_probe *pm_probe_start(struct pm_prober *prober, enum pm_probe_kind kin
 	probe->data = data;
 	/* The time spent in this turn of the loop is not the host's. */
 	uv_update_time(prober->loop);
+	probe->timeout_ms = timeout_ms;
 	probe->deadline = uv_now(prober->loop) + timeout_ms;
 	snprintf(probe->host, sizeof(probe->host), "%s", host);
 	if (strlen(host) < sizeof(probe->host) && *host) {
@@ -635,6 +676,11 @@ struct pm_probe *pm_probe_start(struct pm_prober *prober, enum pm_probe_kind kin
 		set_timer(probe, 0);
 	}
 	return probe;
+}
+
+bool pm_probe_waits(const struct pm_probe *probe)
+{
+	return probe->queued;
 }
 
 void pm_probe_cancel(struct pm_probe *probe)

@@ -36,10 +36,13 @@ void pm_prober_close(struct pm_prober *prober, void (*done)(void *data), void *d
 
 /*
  * Asks host (name or numeric; names by libuv's resolver) once. ICMP: an echo request, repeated once a second until
- * timeout_ms. The callback comes exactly once, from the loop. NULL only when memory is short.
+ * timeout_ms, which counts from when its name is looked up. The callback comes exactly once, from the loop. NULL only when memory is short.
  */
 struct pm_probe *pm_probe_start(struct pm_prober *prober, enum pm_probe_kind kind, const char *host,
 				uint16_t port, unsigned timeout_ms, pm_probe_fn done, void *data);
+
+/* Whether it has not begun: others are looking up their names, and only a few do so at once. */
+bool pm_probe_waits(const struct pm_probe *probe);
 
 /* Ends it now: done is called with PM_PROBE_CANCELLED before this returns. */
 void pm_probe_cancel(struct pm_probe *probe);

@@ -33,7 +33,7 @@ struct pm_sweep_result {
 struct pm_sweep_methods {
 	/* Begins to ask; pm_sweep_ended() follows, perhaps from within. Never called from pm_sweep_add(). */
 	void (*ask)(struct pm_sweep_entry *entry, void *data);
-	/* Whether anything came from it within the last ms; NULL: never before its end. */
+	/* Whether anything came from it within the last ms, or it could not even be asked; NULL: never before its end. */
 	bool (*heard)(const struct pm_sweep_entry *entry, unsigned within_ms, void *data);
 	/* The sweep is over; NULL: nobody wants to know. */
 	void (*over)(const struct pm_sweep_result *result, void *data);
