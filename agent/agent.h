@@ -73,11 +73,13 @@ struct pm_bmc {
 	unsigned watts;
 	uint64_t watts_loop_ms; /* when they were measured */
 	bool watts_refused;     /* and in which session */
+	bool watts_silent;      /* refused by silence, that is */
 	uint32_t watts_session;
 	struct pm_clock clock;
 	struct ipmi_op *status_op, *detail_op;
 	enum pm_detail detail;                     /* the one that is being asked */
 	uint64_t detail_asked_ms[PM_DETAIL_COUNT]; /* loop time, about; 0: never */
+	unsigned detail_silences[PM_DETAIL_COUNT]; /* without an answer that counts, in a row */
 	struct pm_sweep_entry detail_sweep;
 };
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/detail.h"
 
+#include "agent/outcome.h"
+
 #include <errno.h>
 
-#define WINDOW      32     /* BMCs asked at once */
-#define INTERVAL_MS 600000 /* of what changes seldom, and of asking again what was refused */
+#define WINDOW       32     /* BMCs asked at once */
+#define INTERVAL_MS  600000 /* of what changes seldom, and of asking again what was refused */
+#define SILENCES_MAX 3      /* to one question in a row, by a BMC that answers others: as good as a refusal */
 
 static uint64_t now_ms(const struct pm_machine *machine)
 {
@@ -38,15 +41,13 @@ static uint32_t sessions(const struct pm_bmc *bmc)
 	return stats.sessions;
 }
 
-/* Most BMCs do not measure: they say so with a completion code, and are left in peace. */
+/* Most BMCs do not measure: they say so, and are left in peace. */
 static void take_watts(struct pm_machine *machine, const struct ipmi_reply *reply)
 {
 	struct pm_bmc *bmc = machine->bmc;
-	bool lost = reply->result == IPMI_TIMEOUT || reply->result == IPMI_UNREACHABLE;
 
-	if (lost) /* the last reading stays until it is too old */
-		return;
 	bmc->watts_refused = reply->result != IPMI_OK;
+	bmc->watts_silent = reply->result == IPMI_TIMEOUT || reply->result == IPMI_UNREACHABLE;
 	bmc->watts_session = sessions(bmc);
 	bmc->watts_known = reply->result == IPMI_OK && reply->power.active;
 	bmc->watts = bmc->watts_known ? reply->power.watts : 0;
@@ -94,8 +95,8 @@ static uint64_t watts_interval_ms(const struct pm_machine *machine)
 
 	if (config->power_interval_ms == 0)
 		return UINT64_MAX;
-	if (bmc->watts_refused)
-		return sessions(bmc) == bmc->watts_session ? INTERVAL_MS : 0;
+	if (bmc->watts_refused) /* after silence the session may have been given up, which says nothing */
+		return bmc->watts_silent || sessions(bmc) == bmc->watts_session ? INTERVAL_MS : 0;
 	return config->power_interval_ms > early_ms ? config->power_interval_ms - early_ms : 0;
 }
 
@@ -126,6 +127,18 @@ static void note_asked(struct pm_machine *machine, enum pm_detail detail)
 	*asked_ms = now_ms(machine) - (detail == PM_DETAIL_WATTS ? 0 : earlier_ms);
 }
 
+/* Without an answer, or with a "not now", what is known stays until it is too old, and the next poll asks again. */
+static bool is_final(struct pm_bmc *bmc, const struct ipmi_reply *reply)
+{
+	enum pm_outcome outcome = pm_outcome_of(reply);
+	bool final = outcome == PM_OUTCOME_DONE || outcome == PM_OUTCOME_REFUSED ||
+		     ++bmc->detail_silences[bmc->detail] >= SILENCES_MAX;
+
+	if (final)
+		bmc->detail_silences[bmc->detail] = 0;
+	return final;
+}
+
 static void ask(struct pm_machine *machine, enum pm_detail first);
 
 static void on_detail(const struct ipmi_reply *reply, void *data)
@@ -136,8 +149,10 @@ static void on_detail(const struct ipmi_reply *reply, void *data)
 	bmc->detail_op = NULL;
 	if (reply->result == IPMI_CANCELLED)
 		return;
-	note_asked(machine, bmc->detail);
-	details[bmc->detail].take(machine, reply);
+	if (is_final(bmc, reply)) {
+		note_asked(machine, bmc->detail);
+		details[bmc->detail].take(machine, reply);
+	}
 	ask(machine, bmc->detail + 1);
 }
 

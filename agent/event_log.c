@@ -15,14 +15,16 @@
 static const struct {
 	enum pm_event_kind kind;
 	enum pm_severity severity;
-	const char *what;
+	const char *one, *many;
 } kinds[] = {
-    {PM_EVENT_BMC_DOWN, PM_SEVERITY_CRITICAL, "BMCs are down"},
-    {PM_EVENT_BMC_UP, PM_SEVERITY_OK, "BMCs are up again"},
-    {PM_EVENT_POWER_STATE, PM_SEVERITY_UNKNOWN, "power states are unknown"},
-    {PM_EVENT_POWER_STATE, PM_SEVERITY_OK, "changes of power state"},
-    {PM_EVENT_HOST, PM_SEVERITY_WARNING, "operating systems no longer answer"},
-    {PM_EVENT_HOST, PM_SEVERITY_OK, "operating systems answer"},
+    {PM_EVENT_BMC_DOWN, PM_SEVERITY_CRITICAL, "BMC is down", "BMCs are down"},
+    {PM_EVENT_BMC_UP, PM_SEVERITY_OK, "BMC is up again", "BMCs are up again"},
+    {PM_EVENT_POWER_STATE, PM_SEVERITY_UNKNOWN, "power state is unknown", "power states are unknown"},
+    {PM_EVENT_POWER_STATE, PM_SEVERITY_OK, "change of power state", "changes of power state"},
+    {PM_EVENT_JOB_FAILED, PM_SEVERITY_WARNING, "verb was not begun", "verbs were not begun"},
+    {PM_EVENT_HOST, PM_SEVERITY_WARNING, "operating system no longer answers",
+     "operating systems no longer answer"},
+    {PM_EVENT_HOST, PM_SEVERITY_OK, "operating system answers", "operating systems answer"},
 };
 
 #define KIND_COUNT (sizeof(kinds) / sizeof(*kinds))
@@ -70,11 +72,11 @@ static void hold_back(struct storm *storm, const char *name)
 
 static void summarize(struct storm *storm, size_t kind)
 {
-	bool goes_on = storm->held > 0;
+	bool goes_on = storm->lines + storm->held > LINES_MAX;
 
-	if (goes_on)
+	if (storm->held > 0)
 		pm_log(level_of(kinds[kind].severity), "%u more %s: %s; each is in pmEventTable", storm->held,
-		       kinds[kind].what, storm->names);
+		       storm->held == 1 ? kinds[kind].one : kinds[kind].many, storm->names);
 	*storm = (struct storm){.goes_on = goes_on};
 }
 

@@ -146,7 +146,7 @@ static bool get_reported(const struct pm_bmc *bmc, unsigned column, struct pm_va
 
 static bool get_boot(const struct pm_bmc *bmc, unsigned column, struct pm_value *value)
 {
-	if (!bmc->boot_known)
+	if (!bmc->boot_known || !bmc->holds)
 		return false;
 	if (column == BOOT_PERSISTENT)
 		return pm_value_truth(value, bmc->boot.persistent);
@@ -201,7 +201,7 @@ static bool get(const struct pm_row *row, unsigned column, struct pm_value *valu
 	case BOOT_EFI:
 		return get_boot(bmc, column, value);
 	case POWER_ON_HOURS:
-		return bmc->hours_known && pm_value_unsigned(value, bmc->power_on_hours);
+		return bmc->hours_known && bmc->holds && pm_value_unsigned(value, bmc->power_on_hours);
 	default:
 		return column >= LAST_POWER_EVENT && column <= IDENTIFY ? get_reported(bmc, column, value)
 									: get_statistics(bmc, column, value);

@@ -61,6 +61,19 @@ polls=$(farm_total get-chassis-status)
 ((per_poll >= polls * 2 / 5 - 4 && per_poll <= polls * 2 / 5 + 4))
 ok $? "two of five are asked with every poll: $per_poll readings beside $polls polls"
 
+# ---- one odd answer, and one BMC that ignores the question ----
+
+farm bmc 1 code dcmi-get-power-reading=0xff times=1 >/dev/null
+polled 3
+is "$(watts 1)" 317 "one error does not take a reading away"
+farm bmc 5 code dcmi-get-power-reading=silence >/dev/null
+becomes pmMachinePowerWatts.5 'No Such Instance currently exists at this OID' "one that is silent to it no longer measures"
+polled 4 # three silences are enough
+opened=$(farm_count 'bmc=5 session-opened')
+polled 4
+is "$(farm_count 'bmc=5 session-opened')" "$opened" "and keeps its session, as it is asked no more"
+farm bmc 5 code none >/dev/null
+
 # ---- a refusal holds for a session ----
 
 farm bmc 2 code none >/dev/null

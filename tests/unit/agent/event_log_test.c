@@ -94,6 +94,22 @@ static void test_a_storm_is_summarized(void **state)
 	assert_int_equal(logged("m1: no answer"), 2);
 }
 
+static void test_after_a_storm_few_events_are_lines_again(void **state)
+{
+	(void)state;
+	all_down(0, 100);
+	let_pass(2100);
+	all_down(100, 101); /* in the window after it */
+	let_pass(2100);
+	assert_int_equal(logged(" error: 1 more BMC is down: m101; each"), 1);
+	for (unsigned i = 101; i < 104; i++) {
+		all_down(i, i + 1);
+		let_pass(700);
+	}
+	assert_int_equal(logged("no answer"), 23);
+	assert_int_equal(logged("more"), 2);
+}
+
 static void test_what_is_held_back_is_written_at_the_end(void **state)
 {
 	(void)state;
@@ -129,6 +145,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_few_events_are_lines_in_full),
 	    TEST(test_a_storm_is_summarized),
+	    TEST(test_after_a_storm_few_events_are_lines_again),
 	    TEST(test_what_is_held_back_is_written_at_the_end),
 	    TEST(test_jobs_and_other_kinds_are_never_held_back),
 	    TEST(test_a_text_with_the_name_is_not_named_twice),
