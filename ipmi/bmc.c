@@ -43,6 +43,8 @@ static void complete(struct ipmi_op *op, struct ipmi_reply *reply)
 		bmc->stats.timeouts++;
 	reply->sent = op->sent;
 	bmc->not_before_ms = 0;
+	if (op == bmc->head)
+		bmc->former_waiting = NULL;
 	unlink_op(op);
 	free(op);
 	if (bmc->head)
@@ -150,6 +152,16 @@ static const char *circumstance(const struct ipmi_bmc *bmc, char *text, size_t s
 	return text;
 }
 
+/* Not even on a session that was made just before: it is not the session that is lost, so the next one gets more time. */
+static void note_slow_command(struct ipmi_bmc *bmc)
+{
+	uint64_t silent_ms = ipmi_now_ms() - bmc->begun_ms;
+
+	if (bmc->state == IPMI_STATE_READY && bmc->waiting && bmc->head->reestablished &&
+	    silent_ms > bmc->round_trip_ms)
+		bmc->round_trip_ms = (unsigned)silent_ms;
+}
+
 static void finish_unanswered(struct ipmi_bmc *bmc)
 {
 	struct ipmi_op *op = bmc->head;
@@ -157,6 +169,7 @@ static void finish_unanswered(struct ipmi_bmc *bmc)
 	    op->contact || bmc->state == IPMI_STATE_READY ? IPMI_TIMEOUT : IPMI_UNREACHABLE;
 	char name[IPMI_NAME_SIZE], limit[32], suite[32] = "", why[128];
 
+	note_slow_command(bmc);
 	ipmi_request_name(&op->request, name, sizeof(name));
 	ipmi_seconds(op->timeout_ms, limit, sizeof(limit));
 	circumstance(bmc, why, sizeof(why));
@@ -374,7 +387,9 @@ static void start_head(struct ipmi_bmc *bmc, uint64_t now_ms)
 		ipmi_bmc_proceed(bmc);
 }
 
-/* No answer on a kept session: the BMC has probably forgotten it. Once in an operation a new one is set up.
+/*
+ * No answer on a kept session: the BMC has probably forgotten it. Once in an operation a new one is set up, unless the answer
+ * comes before the BMC says anything else.
  */
 static bool session_lost(struct ipmi_bmc *bmc, uint64_t now_ms)
 {
@@ -396,7 +411,7 @@ static void retransmit(struct ipmi_bmc *bmc, uint64_t now_ms)
 		transmit_waiting(bmc);
 	} else if (session_lost(bmc, now_ms)) {
 		bmc->head->reestablished = true;
-		ipmi_session_drop(bmc);
+		ipmi_session_put_aside(bmc);
 		ipmi_session_begin(bmc);
 	} else if (bmc->state != IPMI_STATE_SETUP || !ipmi_session_unanswered(bmc)) {
 		transmit_waiting(bmc);
@@ -526,6 +541,18 @@ static void take_answer(struct ipmi_bmc *bmc, fiid_obj_t response)
 		exchange->reject(bmc, code);
 }
 
+/* Whatever a BMC answers shows that it is there to close what it may still have. */
+static void take(struct ipmi_bmc *bmc, enum ipmi_verdict verdict, fiid_obj_t response, unsigned copy)
+{
+	note_answer(bmc, copy);
+	if (bmc->waiting->id == IPMI_EXCHANGE_AUTH_CAPABILITIES)
+		ipmi_session_close_former(bmc);
+	if (verdict == IPMI_PACKET_MALFORMED)
+		take_malformed(bmc);
+	else
+		take_answer(bmc, response);
+}
+
 void ipmi_bmc_receive(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length)
 {
 	fiid_obj_t response;
@@ -543,15 +570,28 @@ void ipmi_bmc_receive(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length
 		note_late(bmc);
 		await_last_answer(bmc, copy);
 		break;
-	case IPMI_PACKET_MALFORMED:
-		note_answer(bmc, copy);
-		take_malformed(bmc);
-		break;
-	case IPMI_PACKET_VALID:
-		note_answer(bmc, copy);
-		take_answer(bmc, response);
+	default:
+		take(bmc, verdict, response, copy);
 		break;
 	}
+	ipmi_bmc_wake(bmc);
+}
+
+void ipmi_bmc_receive_former(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length)
+{
+	fiid_obj_t response;
+	unsigned copy = 0;
+	enum ipmi_verdict verdict;
+
+	ipmi_session_swap(bmc);
+	verdict = ipmi_packet_check(bmc, packet, length, &response, &copy);
+	if (verdict != IPMI_PACKET_VALID && verdict != IPMI_PACKET_MALFORMED) {
+		ipmi_session_swap(bmc);
+		bmc->stats.bad_packets++;
+		return;
+	}
+	ipmi_session_resume(bmc);
+	take(bmc, verdict, response, copy);
 	ipmi_bmc_wake(bmc);
 }
 
@@ -730,6 +770,7 @@ void ipmi_bmc_shut(struct ipmi_bmc *bmc, unsigned timeout_ms)
 		ipmi_op_cancel(bmc->head);
 	if (bmc->resolving)
 		uv_cancel((uv_req_t *)&bmc->resolver);
+	ipmi_session_close_former(bmc);
 	if (bmc->state == IPMI_STATE_READY)
 		ipmi_bmc_send(bmc, IPMI_EXCHANGE_CLOSE_SESSION);
 	ipmi_bmc_wake(bmc);

@@ -172,6 +172,13 @@ static bool awaits_lan(const struct ipmi_bmc *bmc, const struct ipmi_peek *peek)
 		bmc->waiting->id == IPMI_EXCHANGE_ACTIVATE);
 }
 
+static bool has_id_of(const struct ipmi_peek *peek, const struct ipmi_session *session)
+{
+	if (peek->framing == IPMI_FRAMING_LAN_SESSION)
+		return peek->session_id == session->managed_id;
+	return peek->has_session_id && peek->session_id == session->console_id;
+}
+
 static bool awaits(const struct ipmi_bmc *bmc, const struct ipmi_peek *peek)
 {
 	if (!bmc->waiting)
@@ -180,17 +187,21 @@ static bool awaits(const struct ipmi_bmc *bmc, const struct ipmi_peek *peek)
 		return awaits_lan(bmc, peek);
 	return ipmi_framing(bmc, bmc->waiting) == peek->framing &&
 	       bmc->waiting->payload_response == peek->payload_type &&
-	       (!peek->has_session_id || peek->session_id == bmc->session.console_id);
+	       (!peek->has_session_id || has_id_of(peek, &bmc->session));
 }
 
-/* It is of the session, or of its beginning, but nothing that is waited for: most probably it comes too late. */
+static bool awaits_former(const struct ipmi_bmc *bmc, const struct ipmi_peek *peek)
+{
+	return bmc->former_waiting && peek->framing == bmc->protocol->framing &&
+	       has_id_of(peek, &bmc->former);
+}
+
+/* It is of a session, or of its beginning, but nothing that is waited for: most probably it comes too late. */
 static bool belongs(const struct ipmi_bmc *bmc, const struct ipmi_peek *peek)
 {
 	if (peek->framing == IPMI_FRAMING_LAN)
 		return bmc->state == IPMI_STATE_SETUP;
-	if (peek->framing == IPMI_FRAMING_LAN_SESSION)
-		return peek->session_id == bmc->session.managed_id;
-	return peek->has_session_id && peek->session_id == bmc->session.console_id;
+	return has_id_of(peek, &bmc->session) || (bmc->former.has_keys && has_id_of(peek, &bmc->former));
 }
 
 void ipmi_engine_input(struct ipmi_engine *engine, const union ipmi_address *from, const uint8_t *packet,
@@ -205,6 +216,10 @@ void ipmi_engine_input(struct ipmi_engine *engine, const union ipmi_address *fro
 			continue;
 		if (readable && awaits(bmc, &peek)) {
 			ipmi_bmc_receive(bmc, packet, length);
+			return;
+		}
+		if (readable && awaits_former(bmc, &peek)) {
+			ipmi_bmc_receive_former(bmc, packet, length);
 			return;
 		}
 		at_address = bmc;

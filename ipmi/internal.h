@@ -188,6 +188,14 @@ struct ipmi_bmc {
 	unsigned suite_silences; /* sessions in a row for which that was so */
 	size_t suite_known;      /* the one that worked, and is begun with until then */
 	uint64_t suite_until_ms;
+	/*
+	 * A session that was not answered in, or that was given up: whether the BMC has it still is not known. It is closed
+	 * (again) when the BMC answers anything. former_waiting: what was not answered; its answer may still come.
+	 */
+	struct ipmi_session former;
+	const struct ipmi_exchange *former_waiting;
+	uint8_t former_number;
+	unsigned former_copies;
 	uint64_t answered_ms; /* last answer inside this session */
 	unsigned raised;  /* commands, one bit each, that this BMC wants at the configured privilege level */
 	bool keeps_level; /* it does not let a session have less than that */
@@ -254,6 +262,8 @@ void ipmi_bmc_send(struct ipmi_bmc *bmc, enum ipmi_exchange_id id);
 int ipmi_bmc_transmit(struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange);
 /* A packet that peeks as an answer to what the BMC was asked. */
 void ipmi_bmc_receive(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length);
+/* A packet that peeks as the late answer inside the former session. */
+void ipmi_bmc_receive_former(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length);
 /* ICMP says that what was sent to this BMC did not arrive. */
 void ipmi_bmc_network_error(struct ipmi_bmc *bmc, int error);
 /* Ends the running operation and the session; the text is the BMC's name followed by format. */
@@ -286,8 +296,16 @@ const char *ipmi_privilege_name(enum ipmi_privilege privilege);
 void ipmi_session_begin(struct ipmi_bmc *bmc);
 /* The addresses are known: the first message goes out. */
 void ipmi_session_start(struct ipmi_bmc *bmc);
-/* Forgets the session; a BMC that may hold a slot for it is told so, without waiting. */
+/* Ends the session; a BMC that may hold a slot for it is told so, without waiting. */
 void ipmi_session_drop(struct ipmi_bmc *bmc);
+/* Makes it the former one, in which the answer to what was asked last may still come. */
+void ipmi_session_put_aside(struct ipmi_bmc *bmc);
+/* Exchanges the session and what it waits for with the former one. */
+void ipmi_session_swap(struct ipmi_bmc *bmc);
+/* After that: the former one goes on, and the set-up of a new one that was begun is forgotten. */
+void ipmi_session_resume(struct ipmi_bmc *bmc);
+/* Closes the former session, without waiting. */
+void ipmi_session_close_former(struct ipmi_bmc *bmc);
 /* The BMC lost what it knew about this set-up, or a lost answer made both sides disagree: begins anew a few times. */
 void ipmi_session_restart(struct ipmi_bmc *bmc, const char *why);
 /* Whether the session has the privilege level that the running operation's command needs, and asking for it. */

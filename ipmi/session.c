@@ -55,14 +55,68 @@ void ipmi_session_start(struct ipmi_bmc *bmc)
 		ipmi_bmc_send(bmc, IPMI_EXCHANGE_AUTH_CAPABILITIES);
 }
 
+static void forget(struct ipmi_session *session)
+{
+	explicit_bzero(session, sizeof(*session));
+}
+
+void ipmi_session_put_aside(struct ipmi_bmc *bmc)
+{
+	if (bmc->session.has_keys) {
+		bmc->former = bmc->session;
+		bmc->former_waiting = bmc->waiting;
+		bmc->former_number = bmc->number;
+		bmc->former_copies = bmc->copies;
+	}
+	forget(&bmc->session);
+	bmc->waiting = NULL;
+	bmc->state = IPMI_STATE_IDLE;
+	bmc->stats.has_session = false;
+}
+
 void ipmi_session_drop(struct ipmi_bmc *bmc)
 {
 	if (bmc->session.has_keys)
 		ipmi_bmc_transmit(bmc, ipmi_exchange(IPMI_EXCHANGE_CLOSE_SESSION));
-	explicit_bzero(&bmc->session, sizeof(bmc->session));
-	bmc->waiting = NULL;
-	bmc->state = IPMI_STATE_IDLE;
-	bmc->stats.has_session = false;
+	ipmi_session_put_aside(bmc);
+	bmc->former_waiting = NULL;
+}
+
+void ipmi_session_swap(struct ipmi_bmc *bmc)
+{
+	struct ipmi_session session = bmc->session;
+	const struct ipmi_exchange *waiting = bmc->waiting;
+	uint8_t number = bmc->number;
+	unsigned copies = bmc->copies;
+
+	bmc->session = bmc->former;
+	bmc->waiting = bmc->former_waiting;
+	bmc->number = bmc->former_number;
+	bmc->copies = bmc->former_copies;
+	bmc->former = session;
+	bmc->former_waiting = waiting;
+	bmc->former_number = number;
+	bmc->former_copies = copies;
+	forget(&session);
+}
+
+void ipmi_session_resume(struct ipmi_bmc *bmc)
+{
+	forget(&bmc->former); /* no more than the beginning of a new one */
+	bmc->former_waiting = NULL;
+	bmc->state = IPMI_STATE_READY;
+	bmc->stats.has_session = true;
+}
+
+void ipmi_session_close_former(struct ipmi_bmc *bmc)
+{
+	if (!bmc->former.has_keys)
+		return;
+	ipmi_session_swap(bmc);
+	ipmi_bmc_transmit(bmc, ipmi_exchange(IPMI_EXCHANGE_CLOSE_SESSION));
+	ipmi_session_swap(bmc);
+	forget(&bmc->former);
+	bmc->former_waiting = NULL;
 }
 
 void ipmi_session_restart(struct ipmi_bmc *bmc, const char *why)

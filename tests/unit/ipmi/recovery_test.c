@@ -345,24 +345,76 @@ static void the_end_of_the_engine_frees_the_slot_of_a_set_up(void **state)
 }
 
 /* One session at a time: the lost one is closed before the next is set up, should the BMC still have it. */
+static bool lose_commands_of_the_first(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet,
+				       size_t length)
+{
+	unsigned opened = fake->received[FAKE_OPEN_SESSION];
+
+	(void)packet;
+	(void)length;
+	if (kind == FAKE_OPEN_SESSION)
+		assert_int_equal(fake->received[FAKE_CLOSE_SESSION], opened - 1);
+	return kind != FAKE_COMMAND || opened > 1;
+}
+
 static void a_lost_session_is_closed(void **state)
 {
 	struct harness *h = harness_new();
-	enum fake_kind kind = FAKE_COMMAND;
 
 	(void)state;
 	harness_bmc(h);
 	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
-	h->data = &kind;
-	h->fake.filter = swallow_kind;
-	harness_submit(h, IPMI_GET_CHASSIS_STATUS, false);
-	while (h->fake.received[FAKE_CLOSE_SESSION] == 0)
-		uv_run(&h->loop, UV_RUN_ONCE);
-	assert_int_equal(h->fake.received[FAKE_OPEN_SESSION], 1);
+	h->fake.filter = lose_commands_of_the_first;
+	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+	assert_int_equal(h->fake.received[FAKE_OPEN_SESSION], 2);
+	assert_int_equal(sim_bmc_sessions(&h->fake.bmc), 1);
 	h->fake.filter = NULL;
-	harness_wait(h, 2);
-	assert_ok(&h->reply);
 	harness_free(h);
+}
+
+/* Nothing comes through, in either direction. */
+static bool lose_answer(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet, size_t length)
+{
+	(void)fake;
+	(void)kind;
+	(void)packet;
+	(void)length;
+	return false;
+}
+
+static bool lose_request(struct fake_bmc *fake, uint8_t *packet, size_t length)
+{
+	(void)fake;
+	(void)packet;
+	(void)length;
+	return false;
+}
+
+/* Close Session is lost with the rest. When the BMC is heard of again it is told once more. */
+static void outages_leave_no_session_behind(void **state)
+{
+	(void)state;
+	for (int version = IPMI_VERSION_2_0; version <= IPMI_VERSION_1_5; version++) {
+		struct harness *h = harness_new();
+
+		if (version == IPMI_VERSION_1_5)
+			harness_speak_1_5(h);
+		h->config.timeout_ms = 200;
+		harness_bmc(h);
+		for (unsigned outage = 0; outage < 2 * h->fake.profile.slots; outage++) {
+			assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+			h->fake.request = lose_request;
+			h->fake.filter = lose_answer;
+			while (harness_ask(h, IPMI_GET_CHASSIS_STATUS, outage % 2)->result == IPMI_OK)
+				;
+			harness_settle(h);
+			h->fake.request = NULL;
+			h->fake.filter = NULL;
+		}
+		assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+		assert_int_equal(sim_bmc_sessions(&h->fake.bmc), 1);
+		harness_free(h);
+	}
 }
 
 int main(void)
@@ -382,6 +434,7 @@ int main(void)
 	    cmocka_unit_test(a_set_up_that_is_given_up_frees_its_slot),
 	    cmocka_unit_test(the_end_of_the_engine_frees_the_slot_of_a_set_up),
 	    cmocka_unit_test(a_lost_session_is_closed),
+	    cmocka_unit_test(outages_leave_no_session_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

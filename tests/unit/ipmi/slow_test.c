@@ -181,6 +181,55 @@ static void a_bmc_that_is_quick_again_is_asked_soon(void **state)
 	harness_free(h);
 }
 
+/* ---- sessions ---- */
+
+/* The session is in doubt after a third of the time, but all the BMC says comes late, and in order. */
+static void a_session_that_becomes_slow_is_kept(void **state)
+{
+	(void)state;
+	for (int version = IPMI_VERSION_2_0; version <= IPMI_VERSION_1_5; version++) {
+		struct delay delay = {.ms = 0, .kind = ALL_KINDS};
+		struct harness *h = with_delay(&delay, 1500);
+
+		if (version == IPMI_VERSION_1_5)
+			harness_speak_1_5(h);
+		harness_bmc(h);
+		assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+		delay.ms = 700;
+		h->fake.power = true;
+		assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+		assert_true(h->reply.chassis.power_on);
+		assert_in_range(h->fake.received[FAKE_AUTH_CAPABILITIES], 2, 99); /* it was in doubt */
+		assert_true(harness_stats(h).has_session);
+		assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+		assert_int_equal(harness_stats(h).sessions, 1);
+		assert_int_equal(h->fake.received[FAKE_CLOSE_SESSION], 0);
+		delay.ms = 0;
+		harness_free(h);
+	}
+}
+
+/* Only commands are answered late: that is learnt once, and costs no session after that. */
+static void slow_commands_do_not_cost_the_session_each_time(void **state)
+{
+	struct delay delay = {.ms = 0, .kind = FAKE_COMMAND};
+	struct harness *h = with_delay(&delay, 1500);
+	unsigned sessions;
+
+	(void)state;
+	harness_bmc(h);
+	for (delay.ms = 400; delay.ms <= 1200; delay.ms += 800) { /* a quarter of the time, and most of it */
+		harness_ask(h, IPMI_GET_CHASSIS_STATUS, false);
+		assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+		sessions = harness_stats(h).sessions;
+		assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+		assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+		assert_int_equal(harness_stats(h).sessions, sessions);
+	}
+	delay.ms = 0;
+	harness_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +239,8 @@ int main(void)
 	    cmocka_unit_test(too_slow_for_its_time_is_told),
 	    cmocka_unit_test(a_slow_bmc_is_not_asked_more_often),
 	    cmocka_unit_test(a_bmc_that_is_quick_again_is_asked_soon),
+	    cmocka_unit_test(a_session_that_becomes_slow_is_kept),
+	    cmocka_unit_test(slow_commands_do_not_cost_the_session_each_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
