@@ -169,7 +169,8 @@ static bool heard_bmc(const struct pm_sweep_entry *entry, unsigned within_ms, vo
 
 	(void)data;
 	ipmi_bmc_stats(machine->bmc->ipmi, &stats);
-	return pm_time_ms() - stats.last_contact_ms < within_ms;
+	return pm_time_ms() - stats.last_contact_ms < within_ms ||
+	       ipmi_bmc_waits_for_name(machine->bmc->ipmi, within_ms);
 }
 
 /* --- probe ------------------------------------------------------------------------------------ */

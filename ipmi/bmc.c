@@ -227,12 +227,20 @@ static void finish_queued_late(struct ipmi_op *op)
 	complete(op, &reply);
 }
 
+void ipmi_bmc_restart_deadlines(struct ipmi_bmc *bmc)
+{
+	for (struct ipmi_op *op = bmc->head; op; op = op->next)
+		op->deadline_ms = ipmi_now_ms() + op->timeout_ms;
+}
+
 /* Starts over after each one: the callback may have changed the queue. */
 static void expire(struct ipmi_bmc *bmc, uint64_t now_ms)
 {
 	struct ipmi_op *op = bmc->head;
 
 	while (op && !bmc->closing) {
+		if (op->deadline_ms <= now_ms && bmc->line && ipmi_bmc_waits_for_name(bmc, op->timeout_ms))
+			ipmi_bmc_restart_deadlines(bmc);
 		if (op->deadline_ms > now_ms) {
 			op = op->next;
 			continue;

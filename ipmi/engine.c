@@ -29,6 +29,8 @@ struct ipmi_engine {
 	size_t bucket_count, in_table;
 	uint64_t bad_packets;
 	unsigned lookups, doubtful_lookups;
+	struct ipmi_line lines[2]; /* for a look-up; the second one of those that are doubtful */
+	uint64_t looked_up_ms;
 	uint8_t buffer[IPMI_PACKET_MAX + 1];
 	bool closing;
 	int open_sockets;
@@ -58,20 +60,61 @@ uint64_t ipmi_engine_bad_packets(const struct ipmi_engine *engine)
 
 /* ---- name look-ups ---- */
 
-bool ipmi_engine_may_look_up(struct ipmi_engine *engine, bool doubtful)
+static void leave_line(struct ipmi_bmc *bmc)
 {
+	if (bmc->line)
+		TAILQ_REMOVE(bmc->line, bmc, line_entry);
+	bmc->line = NULL;
+}
+
+static struct ipmi_bmc *first_in_line(struct ipmi_engine *engine, bool doubtful)
+{
+	struct ipmi_bmc *first;
+
+	while ((first = TAILQ_FIRST(&engine->lines[doubtful])) && first->state != IPMI_STATE_RESOLVING)
+		leave_line(first); /* its request has ended meanwhile */
+	return first;
+}
+
+bool ipmi_engine_may_look_up(struct ipmi_bmc *bmc)
+{
+	struct ipmi_engine *engine = bmc->engine;
+	struct ipmi_bmc *first = first_in_line(engine, bmc->doubtful);
+
 	if (engine->lookups >= IPMI_LOOKUPS_MAX ||
-	    (doubtful && engine->doubtful_lookups >= IPMI_LOOKUPS_DOUBTFUL_MAX))
+	    (bmc->doubtful && engine->doubtful_lookups >= IPMI_LOOKUPS_DOUBTFUL_MAX) ||
+	    (first && first != bmc))
 		return false;
+	leave_line(bmc);
 	engine->lookups++;
-	engine->doubtful_lookups += doubtful;
+	engine->doubtful_lookups += bmc->doubtful;
 	return true;
+}
+
+void ipmi_engine_wait_to_look_up(struct ipmi_bmc *bmc)
+{
+	if (bmc->line)
+		return;
+	bmc->line = &bmc->engine->lines[bmc->doubtful];
+	TAILQ_INSERT_TAIL(bmc->line, bmc, line_entry);
 }
 
 void ipmi_engine_looked_up(struct ipmi_engine *engine, bool doubtful)
 {
 	engine->lookups--;
 	engine->doubtful_lookups -= doubtful;
+	engine->looked_up_ms = ipmi_now_ms();
+	for (int i = 0; i < 2; i++) {
+		struct ipmi_bmc *next = first_in_line(engine, i);
+
+		if (next)
+			ipmi_bmc_wake(next);
+	}
+}
+
+uint64_t ipmi_engine_looked_up_ms(const struct ipmi_engine *engine)
+{
+	return engine->looked_up_ms;
 }
 
 /* ---- the address table ---- */
@@ -367,6 +410,8 @@ int ipmi_engine_new(uv_loop_t *loop, struct ipmi_engine **engine)
 		return -ENOMEM;
 	}
 	e->loop = loop;
+	for (int i = 0; i < 2; i++)
+		TAILQ_INIT(&e->lines[i]);
 	uv_udp_init(loop, &e->socket4);
 	uv_udp_init(loop, &e->socket6);
 	e->socket4.data = e->socket6.data = e;
@@ -410,6 +455,7 @@ void ipmi_engine_unlink(struct ipmi_bmc *bmc)
 	struct ipmi_engine *engine = bmc->engine;
 
 	ipmi_engine_forget_address(bmc);
+	leave_line(bmc);
 	if (bmc->next)
 		bmc->next->previous = bmc->previous;
 	if (bmc->previous)

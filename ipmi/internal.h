@@ -11,6 +11,7 @@
 #include <freeipmi/freeipmi.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <sys/queue.h>
 
 #include "ipmi/ipmi.h"
 
@@ -154,6 +155,9 @@ enum ipmi_state {
 	IPMI_STATE_READY /* session kept */
 };
 
+/* Those that wait for a look-up, in order. */
+TAILQ_HEAD(ipmi_line, ipmi_bmc);
+
 struct ipmi_bmc {
 	struct ipmi_engine *engine;
 	struct ipmi_bmc *next, *previous; /* all of an engine's */
@@ -179,6 +183,8 @@ struct ipmi_bmc {
 	uv_getaddrinfo_t resolver;
 	bool resolving, counted_doubtful; /* a look-up is under way, and how it is counted */
 	bool doubtful;                    /* the last look-up failed or is not over */
+	struct ipmi_line *line;           /* in which it waits for a look-up; NULL: none */
+	TAILQ_ENTRY(ipmi_bmc) line_entry;
 	int network_error; /* last errno of ICMP or of sending since the last answer, 0 = none */
 
 	enum ipmi_state state;
@@ -249,9 +255,13 @@ void ipmi_engine_input(struct ipmi_engine *engine, const union ipmi_address *fro
 /* Puts the BMC's current address into the address table. Returns 0 or a negative errno value. */
 int ipmi_engine_address(struct ipmi_bmc *bmc);
 void ipmi_engine_forget_address(struct ipmi_bmc *bmc);
-/* Whether one more look-up may begin; it is counted then, until ipmi_engine_looked_up(). */
-bool ipmi_engine_may_look_up(struct ipmi_engine *engine, bool doubtful);
+/* Whether its look-up may begin; it is counted then, until ipmi_engine_looked_up(). */
+bool ipmi_engine_may_look_up(struct ipmi_bmc *bmc);
+/* It is woken when it is its turn. */
+void ipmi_engine_wait_to_look_up(struct ipmi_bmc *bmc);
 void ipmi_engine_looked_up(struct ipmi_engine *engine, bool doubtful);
+/* When a look-up last ended; 0: none has. */
+uint64_t ipmi_engine_looked_up_ms(const struct ipmi_engine *engine);
 /* Returns 0 when the packet left, else a negative errno value: it did not. */
 int ipmi_engine_send(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length);
 
@@ -275,6 +285,8 @@ void ipmi_bmc_reply(struct ipmi_bmc *bmc, struct ipmi_reply *reply);
 void ipmi_bmc_proceed(struct ipmi_bmc *bmc);
 /* Runs the BMC's clock now, from the loop. */
 void ipmi_bmc_wake(struct ipmi_bmc *bmc);
+/* Waiting in a line of look-ups that moves does not count. */
+void ipmi_bmc_restart_deadlines(struct ipmi_bmc *bmc);
 /* Cancels everything, closes the session (waiting at most timeout_ms for the answer), frees the BMC later. */
 void ipmi_bmc_shut(struct ipmi_bmc *bmc, unsigned timeout_ms);
 /* Frees a BMC whose handles are closed and that nothing waits for any more. */

@@ -244,6 +244,12 @@ void ipmi_op_cancel(struct ipmi_op *op);
 
 void ipmi_bmc_stats(const struct ipmi_bmc *bmc, struct ipmi_bmc_stats *stats);
 
+/*
+ * Whether it is still to be asked: its name waits to be looked up, as only a few are at once, and another one's was
+ * within the last ms.
+ */
+bool ipmi_bmc_waits_for_name(const struct ipmi_bmc *bmc, unsigned within_ms);
+
 /* "timeout" and so on; for logs. */
 const char *ipmi_result_name(enum ipmi_result result);
 

@@ -109,9 +109,12 @@ static void look_up(struct ipmi_bmc *bmc)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV};
 	char service[8];
+	bool waited = bmc->line;
 
-	if (bmc->resolving || !ipmi_engine_may_look_up(bmc->engine, bmc->doubtful))
+	if (bmc->resolving || !ipmi_engine_may_look_up(bmc))
 		return;
+	if (waited)
+		ipmi_bmc_restart_deadlines(bmc);
 	bmc->counted_doubtful = bmc->doubtful;
 	snprintf(service, sizeof(service), "%u", bmc->port);
 	bmc->resolver.data = bmc;
@@ -123,7 +126,20 @@ static void look_up(struct ipmi_bmc *bmc)
 		ipmi_engine_looked_up(bmc->engine, bmc->counted_doubtful);
 }
 
-/* Without a free thread it is called again a little later. */
+bool ipmi_bmc_waits_for_name(const struct ipmi_bmc *bmc, unsigned within_ms)
+{
+	return bmc->state == IPMI_STATE_RESOLVING &&
+	       ipmi_now_ms() - ipmi_engine_looked_up_ms(bmc->engine) < within_ms;
+}
+
+static void await_look_up(struct ipmi_bmc *bmc)
+{
+	bmc->state = IPMI_STATE_RESOLVING;
+	if (!bmc->resolving)
+		ipmi_engine_wait_to_look_up(bmc);
+}
+
+/* Without a free thread it is called again: when it is its turn, at the latest a little later. */
 void ipmi_resolve(struct ipmi_bmc *bmc)
 {
 	const char *missing = missing_interface(bmc);
@@ -136,5 +152,5 @@ void ipmi_resolve(struct ipmi_bmc *bmc)
 	else if (bmc->address_count > 0)
 		ipmi_session_start(bmc);
 	else
-		bmc->state = IPMI_STATE_RESOLVING;
+		await_look_up(bmc);
 }
