@@ -351,13 +351,56 @@ static void start(struct pm_job *job)
 	pm_action_start(job);
 }
 
-/* Once more before it begins: a SET may inhibit and start at the same time. */
-static void start_if_allowed(struct pm_job *job)
+bool pm_job_is_repeatable(const struct pm_job_request *request)
+{
+	switch (request->action) {
+	case PM_COMMAND_POWER_ON:
+	case PM_COMMAND_POWER_OFF:
+	case PM_COMMAND_WAKE:
+	case PM_COMMAND_SHUTDOWN:
+	case PM_COMMAND_SOFT_OFF:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int store_begin(struct pm_job *job, struct pm_error *err)
+{
+	if (pm_job_is_repeatable(&job->request))
+		return 0;
+	job->begin_ms = pm_time_ms();
+	return pm_store_job_begun(job->agent->store, job->id, job->begin_ms, err);
+}
+
+/*
+ * What is not repeatable has its begin on the disk before anything is sent: then one that has not begun can be taken up
+ * after a restart. In one commit with those that begin at the same time.
+ */
+static int journal_begins(struct pm_job *first, struct pm_error *err)
+{
+	struct pm_agent *agent = first->agent;
+	unsigned room = agent->job_max_concurrent - agent->jobs_running.count;
+	int error = pm_store_begin(agent->store, err);
+
+	if (error)
+		return error;
+	for (struct pm_job *job = first; job && room > 0 && !error; job = job->next, room--)
+		error = store_begin(job, err);
+	if (error)
+		pm_store_rollback(agent->store);
+	return error ? error : pm_store_commit(agent->store, err);
+}
+
+/* Inhibited is looked at once more: a SET may inhibit and start at the same time. */
+static void start_if_possible(struct pm_job *job)
 {
 	struct pm_error err = {""};
 
 	if (check_inhibit(job->request.machine, &err) < 0)
 		pm_job_finish(job, PM_RESULT_ABORTED, err.text);
+	else if (!job->begin_ms && !pm_job_is_repeatable(&job->request) && journal_begins(job, &err) < 0)
+		pm_job_finish(job, PM_RESULT_INTERNAL_ERROR, err.text);
 	else
 		start(job);
 }
@@ -370,7 +413,7 @@ void pm_jobs_pump(struct pm_agent *agent)
 	agent->jobs_held = true;
 	while (!agent->stopping && agent->jobs_waiting.first &&
 	       agent->jobs_running.count < agent->job_max_concurrent)
-		start_if_allowed(agent->jobs_waiting.first);
+		start_if_possible(agent->jobs_waiting.first);
 	agent->jobs_held = false;
 }
 

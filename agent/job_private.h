@@ -70,6 +70,9 @@ void pm_batch_left(struct pm_job *job);
 /* The jobs of all released batches wait like any other: the agent stops. */
 void pm_batches_dissolve(struct pm_agent *agent);
 
+/* A wish, which may be repeated; what is not may have happened already, and is never done again. */
+bool pm_job_is_repeatable(const struct pm_job_request *request);
+
 /* What it does, in words. */
 const char *pm_job_what(const struct pm_job *job);
 

@@ -34,19 +34,18 @@ static void collect(const struct pm_stored_job *stored, void *data)
 	list->jobs[list->count++].text = "";
 }
 
-/* What is a wish may be repeated; what is momentary may have happened already. */
-static bool repeatable(const struct pm_stored_job *stored)
+static struct pm_job_request request_of(struct pm_machine *machine, const struct pm_stored_job *stored)
 {
-	switch (stored->action) {
-	case PM_COMMAND_POWER_ON:
-	case PM_COMMAND_POWER_OFF:
-	case PM_COMMAND_WAKE:
-	case PM_COMMAND_SHUTDOWN:
-	case PM_COMMAND_SOFT_OFF:
-		return true;
-	default:
-		return false;
-	}
+	struct pm_job_request request = pm_job_request_of(machine, stored->action, stored->origin);
+
+	request.nic = stored->nic;
+	return request;
+}
+
+/* What it was to set is not in the journal. */
+static bool is_setting(const struct pm_stored_job *stored)
+{
+	return stored->origin == PM_ORIGIN_BMC_SETTING;
 }
 
 static void end_stored(struct pm_agent *agent, const struct pm_stored_job *stored, const char *why)
@@ -144,8 +143,7 @@ static void choose_batch(struct resume *resume, const struct pm_stored_job *stor
 static int reserve(struct resume *resume, struct pm_machine *machine, const struct pm_stored_job *stored,
 		   struct pm_job **job, struct pm_error *err)
 {
-	const struct pm_job_request request = {
-	    .machine = machine, .action = stored->action, .origin = stored->origin, .nic = stored->nic};
+	const struct pm_job_request request = request_of(machine, stored);
 	int error;
 
 	choose_batch(resume, stored);
@@ -181,18 +179,26 @@ static int take_up(struct resume *resume, struct pm_machine *machine, const stru
 	return 0;
 }
 
+static const char not_begun[] = "the agent was restarted before it began: nothing was sent";
+
 static void resume_one(struct resume *resume, const struct pm_stored_job *stored)
 {
 	struct pm_agent *agent = resume->agent;
 	struct pm_machine *machine = pm_agent_machine(agent, stored->machine);
+	const struct pm_job_request request = request_of(machine, stored);
+	bool repeatable = pm_job_is_repeatable(&request);
+	bool unsent = !repeatable && stored->state == PM_JOB_SCHEDULED;
 	struct pm_error err = {""};
 
 	if (!machine)
 		end_stored(agent, stored, "the machine is no longer configured");
 	else if (!agent->inventory->agent.resume)
 		report_interrupted(machine, stored,
-				   "the agent was restarted; it is not known what of it was done");
-	else if (!repeatable(stored))
+				   unsent ? not_begun
+					  : "the agent was restarted; it is not known what of it was done");
+	else if (unsent && is_setting(stored))
+		report_interrupted(machine, stored, not_begun);
+	else if (!repeatable && !unsent)
 		report_interrupted(
 		    machine, stored,
 		    "the agent was restarted; the command may have been sent and is not sent twice: look at the machine");

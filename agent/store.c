@@ -45,6 +45,7 @@ static const char upgrade_from_1[] =
     "ALTER TABLE state ADD COLUMN unknown_told INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN not_before_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN stagger_ms INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE job SET state = 3 WHERE end_ms = 0;" /* it did not tell which of them had begun */
     "PRAGMA user_version = 2;";
 
 enum statement {

@@ -407,6 +407,14 @@ static int64_t left_by_a_crash(uint32_t machine, enum pm_command action)
 	return left_by_a_crash_at(pm_time_ms() - 1000, machine, action);
 }
 
+static int64_t left_when_it_ran(uint32_t machine, enum pm_command action)
+{
+	int64_t id = left_by_a_crash(machine, action);
+
+	assert_int_equal(pm_store_job_begun(world.agent.store, id, pm_time_ms() - 500, &err), 0);
+	return id;
+}
+
 static void test_a_wish_is_taken_up_and_a_momentary_command_is_not(void **state)
 {
 	static const struct {
@@ -421,7 +429,7 @@ static void test_a_wish_is_taken_up_and_a_momentary_command_is_not(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH(cases); i++) {
-		int64_t id = left_by_a_crash(1, cases[i].action);
+		int64_t id = left_when_it_ran(1, cases[i].action);
 		char expected[32];
 
 		world_sent_count = 0;
@@ -437,6 +445,36 @@ static void test_a_wish_is_taken_up_and_a_momentary_command_is_not(void **state)
 			assert_non_null(world_told(PM_NOTIFY_JOB_FAILED, 1));
 		}
 	}
+}
+
+static void test_what_has_not_begun_is_taken_up(void **state)
+{
+	static const enum pm_command momentary[] = {PM_COMMAND_CYCLE, PM_COMMAND_RESET,
+						    PM_COMMAND_DIAGNOSTIC_INTERRUPT, PM_COMMAND_REBOOT,
+						    PM_COMMAND_IDENTIFY};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(momentary); i++) {
+		left_by_a_crash(1, momentary[i]);
+		resume();
+		assert_non_null(machines[0]->job);
+		pm_job_abort(machines[0], "so that the next can begin");
+	}
+}
+
+static void test_what_a_setting_was_to_be_is_not_known_any_more(void **state)
+{
+	struct pm_stored_job job = {.machine = 1,
+				    .origin = PM_ORIGIN_BMC_SETTING,
+				    .state = PM_JOB_SCHEDULED,
+				    .result = PM_RESULT_NONE,
+				    .start_ms = pm_time_ms(),
+				    .text = ""};
+
+	(void)state;
+	assert_int_equal(pm_store_job_insert(world.agent.store, &job, &err), 0);
+	resume();
+	assert_result(machines[0], PM_RESULT_INTERRUPTED, "nothing was sent");
 }
 
 static void test_resume_is_switched_off(void **state)
@@ -489,6 +527,49 @@ static void test_the_journal_knows_who_has_begun(void **state)
 	assert_in_range(jobs[1].not_before_ms, now_ms, now_ms + 1000);
 	assert_int_equal(jobs[2].state, PM_JOB_SCHEDULED);
 	assert_int_equal(jobs[2].not_before_ms, 0);
+}
+
+static void all_off(void)
+{
+	for (size_t i = 0; i < MACHINES; i++)
+		bmc_says(machines[i], false);
+}
+
+/* Nothing is sent here: a machine that is off is looked at first. */
+static void test_a_momentary_begin_is_on_the_disk_at_once(void **state)
+{
+	struct pm_stored_job jobs[MACHINES + 1] = {{0}};
+
+	(void)state;
+	all_off();
+	world.agent.job_max_concurrent = 0;
+	for (size_t i = 0; i < MACHINES; i++)
+		request(machines[i], i == 1 ? PM_COMMAND_POWER_OFF : PM_COMMAND_RESET);
+	world.agent.job_max_concurrent = 3;
+	pm_jobs_pump(&world.agent);
+	assert_int_equal(pm_store_jobs_unfinished(world.agent.store, note_state, jobs, &err), 0);
+	assert_int_equal(jobs[1].state, PM_JOB_RUNNING);
+	assert_int_equal(jobs[2].state, PM_JOB_SCHEDULED); /* a wish: soon */
+	assert_int_equal(jobs[3].state, PM_JOB_RUNNING);
+	assert_int_equal(jobs[4].state, PM_JOB_SCHEDULED);
+	assert_int_equal(jobs[5].state, PM_JOB_SCHEDULED);
+}
+
+static void test_nothing_momentary_without_its_begin(void **state)
+{
+	sqlite3 *db;
+
+	(void)state;
+	all_off();
+	world.agent.job_max_concurrent = 0;
+	request(machines[0], PM_COMMAND_RESET);
+	world.agent.job_max_concurrent = 1;
+	db = block_store();
+	pm_jobs_pump(&world.agent);
+	sqlite3_close(db);
+	assert_result(machines[0], PM_RESULT_INTERNAL_ERROR, "locked");
+	assert_int_equal(world.agent.jobs_started, 0);
+	assert_string_equal(journal(), "");
 }
 
 static int64_t ended_at(int64_t end_ms, uint32_t machine)
@@ -609,9 +690,13 @@ int main(void)
 	    TEST(test_the_end_is_written_when_it_can_be),
 	    TEST(test_the_end_is_on_the_disk_before_it_is_told),
 	    TEST(test_a_wish_is_taken_up_and_a_momentary_command_is_not),
+	    TEST(test_what_has_not_begun_is_taken_up),
+	    TEST(test_what_a_setting_was_to_be_is_not_known_any_more),
 	    TEST(test_resume_is_switched_off),
 	    TEST(test_what_is_too_old_is_not_taken_up),
 	    TEST(test_the_journal_knows_who_has_begun),
+	    TEST(test_a_momentary_begin_is_on_the_disk_at_once),
+	    TEST(test_nothing_momentary_without_its_begin),
 	    TEST(test_what_waited_is_not_too_old),
 	    TEST(test_nobody_was_there_for_what_waited),
 	    TEST(test_being_taken_up_is_no_new_begin),

@@ -528,7 +528,7 @@ static void test_a_file_of_version_1_is_taken_over(void **state)
 	for (int start = 0; start < 2; start++) {
 		open_store();
 		assert_string_equal(settings(), "0.0 inhibit 0>1;3.0 inhibit 0>1;3.2 port 9>7;");
-		assert_string_equal(unfinished(), "41:5.2 a3 o4 s2;");
+		assert_string_equal(unfinished(), "41:5.2 a3 o4 s3;");
 		assert_int_equal(last_job.not_before_ms, 0);
 		assert_int_equal(last_job.stagger_ms, 0);
 		assert_int_equal(pm_store_machine_index(store, "web03", 1, 1000, &index, &err), 0);
