@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUEUE_MAX        10000
-#define BITE             20 /* notifications in one go: a burst could fill the socket both ways (net-snmp) */
-#define BITE_INTERVAL_MS 50
-#define FIRST_BITE_MS    1
-#define WINDOW           20 /* on their way at once */
+#define QUEUE_MIN         10000 /* room, and for a group's verb or a dead switch of many machines: */
+#define QUEUE_PER_MACHINE 4
+#define BITE              20 /* notifications in one go: a burst could fill the socket both ways (net-snmp) */
+#define BITE_INTERVAL_MS  10 /* 2000 a second: what snmpd and snmptrapd manage on a slow machine */
+#define RETRY_MS          50
+#define FIRST_BITE_MS     1
+#define WINDOW            20 /* on their way at once */
 
 struct pm_notify_queue {
 	struct pm_agent *agent;
@@ -21,6 +23,7 @@ struct pm_notify_queue {
 	struct pm_timer *timer;
 	struct pm_notification *first, *last;
 	struct pm_notify_counts counts;
+	unsigned dropped_lately; /* since the queue was empty */
 	unsigned on_their_way;
 	uint64_t last_id;
 	bool connected, draining;
@@ -41,6 +44,16 @@ static void take_out(struct pm_notify_queue *queue, struct pm_notification *noti
 	queue->on_their_way -= notification->on_its_way;
 	queue->counts.pending--;
 	free(notification);
+}
+
+static void note_empty(struct pm_notify_queue *queue)
+{
+	if (queue->counts.pending || !queue->dropped_lately)
+		return;
+	pm_log(LOG_WARNING,
+	       "%u notifications were dropped while their queue was full: pmEventTable has what happened",
+	       queue->dropped_lately);
+	queue->dropped_lately = 0;
 }
 
 static void drain_in(struct pm_notify_queue *queue, uint64_t delay_ms)
@@ -71,22 +84,23 @@ static void drain(void *data)
 	struct pm_notify_queue *queue = data;
 	struct pm_notification *next;
 	int left = BITE;
+	bool taken = true;
 
 	queue->draining = false;
 	if (queue->agent->flush_pending && !queue->agent->store_failing)
 		pm_flush(
 		    queue->agent); /* an event index that was told must not be given again after a crash */
-	for (struct pm_notification *n = queue->first; n && left > 0 && queue->on_their_way < WINDOW;
+	for (struct pm_notification *n = queue->first; n && taken && left > 0 && queue->on_their_way < WINDOW;
 	     n = next) {
 		next = n->next;
 		if (n->on_its_way)
 			continue;
 		left--;
-		if (!queue->connected || !send_one(queue, n))
-			break;
+		taken = queue->connected && send_one(queue, n);
 	}
+	note_empty(queue);
 	if (queue->counts.pending > queue->on_their_way)
-		drain_in(queue, BITE_INTERVAL_MS);
+		drain_in(queue, taken ? BITE_INTERVAL_MS : RETRY_MS);
 }
 
 void pm_notify_acknowledged(struct pm_agent *agent, uint64_t id, bool taken)
@@ -105,8 +119,10 @@ void pm_notify_acknowledged(struct pm_agent *agent, uint64_t id, bool taken)
 		}
 		break;
 	}
+	if (queue)
+		note_empty(queue);
 	if (queue && queue->counts.pending > queue->on_their_way)
-		drain_in(queue, taken ? FIRST_BITE_MS : BITE_INTERVAL_MS);
+		drain_in(queue, taken ? FIRST_BITE_MS : RETRY_MS);
 }
 
 int pm_notify_new(struct pm_agent *agent, int (*send)(const struct pm_notification *notification))
@@ -173,6 +189,23 @@ static void fill_common(struct pm_notification *notification, const struct pm_ma
 			 machine->config->bmc->address);
 }
 
+static unsigned queue_max(const struct pm_agent *agent)
+{
+	size_t max = QUEUE_PER_MACHINE * agent->machine_count;
+
+	return max > QUEUE_MIN ? (unsigned)max : QUEUE_MIN;
+}
+
+static void make_room(struct pm_notify_queue *queue)
+{
+	while (queue->counts.pending >= queue_max(queue->agent)) {
+		if (queue->dropped_lately++ == 0)
+			pm_log(LOG_WARNING, "the notification queue is full: the oldest are dropped");
+		queue->counts.dropped++;
+		take_out(queue, queue->first);
+	}
+}
+
 void pm_notify(struct pm_agent *agent, const struct pm_machine *machine,
 	       const struct pm_notification *notification)
 {
@@ -196,11 +229,7 @@ void pm_notify(struct pm_agent *agent, const struct pm_machine *machine,
 		fill_common(copy, machine);
 	else if (copy->type == PM_NOTIFY_AGENT_STARTED)
 		snprintf(copy->name, sizeof(copy->name), "%s", agent->inventory->agent.name);
-	if (queue->counts.pending == QUEUE_MAX) {
-		if (queue->counts.dropped++ == 0)
-			pm_log(LOG_WARNING, "the notification queue is full: the oldest are dropped");
-		take_out(queue, queue->first);
-	}
+	make_room(queue);
 	if (queue->last)
 		queue->last->next = copy;
 	else

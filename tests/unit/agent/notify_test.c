@@ -2,7 +2,7 @@
 /* Notifications wait for a master, in order and in a bounded queue, and go out in small bites. */
 #include "tests/unit/agent/support.h"
 
-#define QUEUE_MAX 10000
+#define QUEUE_MAX 10000 /* of few machines */
 #define BITE      20
 
 static struct world world;
@@ -120,6 +120,17 @@ static void test_a_full_queue_drops_the_oldest(void **state)
 	assert_int_equal(counts().pending, QUEUE_MAX - BITE);
 }
 
+static void test_many_machines_have_a_longer_queue(void **state)
+{
+	(void)state;
+	world.agent.machine_count = QUEUE_MAX; /* what counts is how many there are */
+	for (uint32_t i = 0; i < 4 * QUEUE_MAX + 7; i++)
+		tell(i);
+	world.agent.machine_count = 1;
+	assert_int_equal(counts().pending, 4 * QUEUE_MAX);
+	assert_int_equal(counts().dropped, 7);
+}
+
 static void test_disabled(void **state)
 {
 	(void)state;
@@ -178,6 +189,7 @@ int main(void)
 	    TEST(test_the_master_goes_away_in_between),
 	    TEST(test_what_cannot_be_sent_stays),
 	    TEST(test_a_full_queue_drops_the_oldest),
+	    TEST(test_many_machines_have_a_longer_queue),
 	    TEST(test_disabled),
 	    TEST(test_they_say_what_was),
 	    TEST(test_of_the_agent_itself),
