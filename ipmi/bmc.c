@@ -170,6 +170,8 @@ static void finish_unanswered(struct ipmi_bmc *bmc)
 	char name[IPMI_NAME_SIZE], limit[32], suite[32] = "", why[128];
 
 	note_slow_command(bmc);
+	if (bmc->state == IPMI_STATE_SETUP && bmc->waiting && bmc->transmissions > 1)
+		bmc->gave_up_at = bmc->waiting->id;
 	ipmi_request_name(&op->request, name, sizeof(name));
 	ipmi_seconds(op->timeout_ms, limit, sizeof(limit));
 	circumstance(bmc, why, sizeof(why));
@@ -182,6 +184,35 @@ static void finish_unanswered(struct ipmi_bmc *bmc)
 				name, suite, limit, why);
 	else
 		ipmi_bmc_finish(bmc, result, " did not answer %s within %s%s", name, limit, why);
+}
+
+/* The session is not at fault; a set-up does not get any further by this. */
+static void finish_malformed(struct ipmi_bmc *bmc)
+{
+	struct ipmi_reply reply = {.result = IPMI_REJECTED};
+	char name[IPMI_NAME_SIZE];
+
+	ipmi_explain(bmc, &reply,
+		     " answered %s with too little data: update the BMC's firmware, or do without",
+		     ipmi_exchange_name(bmc, bmc->waiting, name, sizeof(name)));
+	if (bmc->state != IPMI_STATE_READY)
+		ipmi_session_drop(bmc);
+	ipmi_bmc_reply(bmc, &reply);
+}
+
+void ipmi_bmc_hold(struct ipmi_bmc *bmc, int code)
+{
+	bmc->held = true;
+	bmc->held_code = code;
+}
+
+static void believe(struct ipmi_bmc *bmc)
+{
+	bmc->held = false;
+	if (bmc->held_code == IPMI_HELD_MALFORMED)
+		finish_malformed(bmc);
+	else
+		bmc->waiting->reject(bmc, (uint8_t)bmc->held_code);
 }
 
 /* The last answer was "not now", up to the deadline. */
@@ -205,7 +236,9 @@ static void finish_duplicate(struct ipmi_bmc *bmc)
 
 static void finish_head_late(struct ipmi_bmc *bmc)
 {
-	if (bmc->waiting && bmc->duplicate)
+	if (bmc->waiting && bmc->held)
+		believe(bmc);
+	else if (bmc->waiting && bmc->duplicate)
 		finish_duplicate(bmc);
 	else if (bmc->waiting && bmc->not_now)
 		finish_not_now(bmc);
@@ -348,7 +381,7 @@ void ipmi_bmc_send(struct ipmi_bmc *bmc, enum ipmi_exchange_id id)
 	bmc->interval_ms = first_interval_ms(bmc);
 	bmc->begun_ms = ipmi_now_ms();
 	bmc->sent = false;
-	bmc->duplicate = false;
+	bmc->duplicate = bmc->held = false;
 	transmit_waiting(bmc);
 }
 
@@ -411,7 +444,9 @@ static bool session_lost(struct ipmi_bmc *bmc, uint64_t now_ms)
 
 static void retransmit(struct ipmi_bmc *bmc, uint64_t now_ms)
 {
-	if (bmc->duplicate) {
+	if (bmc->held) {
+		believe(bmc);
+	} else if (bmc->duplicate) {
 		finish_duplicate(bmc);
 	} else if (spent(bmc)) {
 		bmc->transmit_at_ms = NEVER;
@@ -518,23 +553,20 @@ static bool take_transient(struct ipmi_bmc *bmc, uint8_t code)
 	return true;
 }
 
-/* The session is not at fault; a set-up does not get any further by this. */
 static void take_malformed(struct ipmi_bmc *bmc)
 {
-	struct ipmi_reply reply = {.result = IPMI_REJECTED};
-	char name[IPMI_NAME_SIZE];
-
 	bmc->stats.bad_packets++;
-	if (!bmc->head) {
+	if (bmc->head)
+		finish_malformed(bmc);
+	else
 		ipmi_session_drop(bmc);
-		return;
-	}
-	ipmi_explain(bmc, &reply,
-		     " answered %s with too little data: update the BMC's firmware, or do without",
-		     ipmi_exchange_name(bmc, bmc->waiting, name, sizeof(name)));
-	if (bmc->state != IPMI_STATE_READY)
-		ipmi_session_drop(bmc);
-	ipmi_bmc_reply(bmc, &reply);
+}
+
+/* What comes before a session has nobody's signature; the refusal of one need not have it. */
+static bool is_authenticated(const struct ipmi_bmc *bmc)
+{
+	return ipmi_framing(bmc, bmc->waiting) != IPMI_FRAMING_LAN &&
+	       bmc->waiting->id != IPMI_EXCHANGE_ACTIVATE;
 }
 
 static void take_answer(struct ipmi_bmc *bmc, fiid_obj_t response)
@@ -545,8 +577,12 @@ static void take_answer(struct ipmi_bmc *bmc, fiid_obj_t response)
 
 	if (code == 0)
 		exchange->accept(bmc, response);
-	else if (!take_transient(bmc, code))
+	else if (take_transient(bmc, code))
+		return;
+	else if (is_authenticated(bmc))
 		exchange->reject(bmc, code);
+	else
+		ipmi_bmc_hold(bmc, code);
 }
 
 /* Whatever a BMC answers shows that it is there to close what it may still have. */
@@ -555,10 +591,12 @@ static void take(struct ipmi_bmc *bmc, enum ipmi_verdict verdict, fiid_obj_t res
 	note_answer(bmc, copy);
 	if (bmc->waiting->id == IPMI_EXCHANGE_AUTH_CAPABILITIES)
 		ipmi_session_close_former(bmc);
-	if (verdict == IPMI_PACKET_MALFORMED)
+	if (verdict == IPMI_PACKET_VALID)
+		take_answer(bmc, response);
+	else if (is_authenticated(bmc))
 		take_malformed(bmc);
 	else
-		take_answer(bmc, response);
+		ipmi_bmc_hold(bmc, IPMI_HELD_MALFORMED);
 }
 
 void ipmi_bmc_receive(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length)
@@ -728,6 +766,7 @@ static void copy_config(struct ipmi_bmc *bmc, const struct ipmi_bmc_config *c)
 	bmc->retransmit_ms = c->retransmit_ms ? c->retransmit_ms : IPMI_RETRANSMIT_MS;
 	bmc->workarounds = c->workarounds;
 	bmc->stats.ipmi_version = "";
+	bmc->gave_up_at = IPMI_EXCHANGE_COUNT;
 	ipmi_get_random(&bmc->number, sizeof(bmc->number)); /* only makes guessing harder */
 }
 

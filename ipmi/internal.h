@@ -26,10 +26,10 @@ enum {
 	IPMI_COPIES_MAX = 8,         /* of a message whose answers are told apart, a power of two */
 	IPMI_PATIENCE = 3,   /* part of an operation's time that silence may cost before something is tried */
 	IPMI_LOST_AFTER = 3, /* unanswered transmissions until a kept session counts as forgotten */
-	IPMI_RESTART_AFTER = 4,        /* unanswered transmissions of one message until set-up begins anew */
-	IPMI_RESTARTS_MAX = 3,         /* of session set-up in one operation because the BMC dropped it */
-	IPMI_PAUSE_MAX_MS = 2000,      /* between attempts to get one of a BMC's session slots */
-	IPMI_SUITE_SILENCES = 2,       /* until silence about a cipher suite counts as a refusal */
+	IPMI_RESTART_AFTER = 4,   /* unanswered transmissions of one message until set-up begins anew */
+	IPMI_RESTARTS_MAX = 3,    /* of session set-up in one operation because the BMC dropped it */
+	IPMI_PAUSE_MAX_MS = 2000, /* between attempts to get one of a BMC's session slots */
+	IPMI_SUITE_DOUBTS = 2,    /* sessions, until what is not proved about a cipher suite is remembered */
 	IPMI_SUITE_AGAIN_MS = 3600000, /* until a refused cipher suite is tried again */
 	IPMI_TRUSTED_MS = 5000,        /* a session this long unused is checked before a `once` request */
 	IPMI_LOOKUPS_MAX = 8,          /* of names at once; the resolver's threads serve others, too */
@@ -76,7 +76,9 @@ struct ipmi_exchange {
 	/* Takes an answer that passed every check. The completion code is 0; an RMCP+ status code may be
 	 * anything. */
 	void (*accept)(struct ipmi_bmc *bmc, fiid_obj_t response);
-	/* Takes a completion code other than 0. */
+	/*
+	 * Takes a refusal: a completion code, an RMCP+ status code, or 0 for an answer of the set-up that is not as it should be.
+	 */
 	void (*reject)(struct ipmi_bmc *bmc, uint8_t completion_code);
 };
 
@@ -105,7 +107,7 @@ struct ipmi_protocol {
 	void (*choose)(struct ipmi_bmc *bmc);
 	/* Makes a new session of the BMC. Returns -1 when there are no random numbers. */
 	int (*begin)(struct ipmi_bmc *bmc);
-	/* Takes the answer to Get Channel Authentication Capabilities, or its completion code. */
+	/* Takes the answer to Get Channel Authentication Capabilities, or a refusal (0: what is wanted is not offered). */
 	void (*capable)(struct ipmi_bmc *bmc, fiid_obj_t response);
 	void (*incapable)(struct ipmi_bmc *bmc, uint8_t completion_code);
 	/* As ipmi_session_unanswered(). */
@@ -190,9 +192,13 @@ struct ipmi_bmc {
 	enum ipmi_state state;
 	struct ipmi_session session;
 	unsigned suites_refused; /* in this set-up, one bit each */
-	bool suite_unanswered;   /* the suite in use is not the first because that one met silence */
-	unsigned suite_silences; /* sessions in a row for which that was so */
-	size_t suite_known;      /* the one that worked, and is begun with until then */
+	unsigned suites_proven;  /* that a session was set up with, one bit each */
+	bool
+	    suite_in_doubt; /* the one in use was not begun with, for no better reason than silence or words */
+	unsigned suite_doubts; /* sessions in a row for which that was so */
+	enum ipmi_exchange_id
+	    gave_up_at;     /* message of a set-up that was not answered in time; IPMI_EXCHANGE_COUNT: none */
+	size_t suite_known; /* the one that worked, and is begun with until then */
 	uint64_t suite_until_ms;
 	/*
 	 * A session that was not answered in, or that was given up: whether the BMC has it still is not known. It is closed
@@ -220,7 +226,9 @@ struct ipmi_bmc {
 	uint32_t late_packets;  /* received, and counted in stats.bad_packets, too */
 	uint8_t not_now;        /* the completion code for which the same will be asked again; 0: none */
 	bool duplicate;         /* the BMC says that it has the request already */
-	bool sent;              /* it has been on the wire */
+	bool held; /* a refusal that anybody may have sent: believed when no better answer comes in time */
+	int held_code; /* as for ipmi_bmc_hold() */
+	bool sent;     /* it has been on the wire */
 	unsigned transmissions, interval_ms;
 	uint64_t transmit_at_ms, begun_ms;
 	uint64_t not_before_ms; /* of the next attempt to set up a session */
@@ -276,6 +284,12 @@ void ipmi_bmc_receive(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length
 void ipmi_bmc_receive_former(struct ipmi_bmc *bmc, const uint8_t *packet, size_t length);
 /* ICMP says that what was sent to this BMC did not arrive. */
 void ipmi_bmc_network_error(struct ipmi_bmc *bmc, int error);
+/*
+ * Takes a refusal that is not authenticated: the code goes to the exchange's reject() when a copy would be due, or at the
+ * deadline, unless a better answer comes before that. IPMI_HELD_MALFORMED: the answer had too little data.
+ */
+void ipmi_bmc_hold(struct ipmi_bmc *bmc, int code);
+enum { IPMI_HELD_MALFORMED = -1 };
 /* Ends the running operation and the session; the text is the BMC's name followed by format. */
 void ipmi_bmc_finish(struct ipmi_bmc *bmc, enum ipmi_result result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

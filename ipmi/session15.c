@@ -76,16 +76,19 @@ static void take_capabilities(struct ipmi_bmc *bmc, fiid_obj_t response)
 	    (bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_AUTHENTICATION_CAPABILITIES))
 		ipmi_bmc_send(bmc, IPMI_EXCHANGE_CHALLENGE);
 	else
+		ipmi_bmc_hold(bmc, 0);
+}
+
+static void refuse_capabilities(struct ipmi_bmc *bmc, uint8_t completion_code)
+{
+	if (completion_code)
+		ipmi_session_fail(bmc, IPMI_UNSUPPORTED, completion_code);
+	else
 		ipmi_bmc_finish(
 		    bmc, IPMI_UNSUPPORTED,
 		    " does not offer MD5 for IPMI 1.5 at privilege level %s: enable it in the BMC for this "
 		    "channel and level, or set ipmi-version = \"2.0\" in the credentials",
 		    ipmi_privilege_name(bmc->privilege));
-}
-
-static void refuse_capabilities(struct ipmi_bmc *bmc, uint8_t completion_code)
-{
-	ipmi_session_fail(bmc, IPMI_UNSUPPORTED, completion_code);
 }
 
 static void accept_challenge(struct ipmi_bmc *bmc, fiid_obj_t response)

@@ -2,6 +2,7 @@
 /*
  * The set-up of an RMCP+ session (IPMI 2.0, 13.17 to 13.24): Open Session and RAKP messages 1 to 4.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "ipmi/internal.h"
@@ -105,6 +106,26 @@ static int new_session(struct ipmi_bmc *bmc)
 	return 0;
 }
 
+/* How much a suite does for who may speak: it proves users, and signs each message. */
+static unsigned protection(uint8_t suite)
+{
+	uint8_t authentication = 0, integrity = 0, confidentiality = 0;
+
+	ipmi_cipher_suite_id_to_algorithms(suite, &authentication, &integrity, &confidentiality);
+	return (authentication != IPMI_AUTHENTICATION_ALGORITHM_RAKP_NONE ? 1U : 0) +
+	       (integrity != IPMI_INTEGRITY_ALGORITHM_NONE ? 1U : 0);
+}
+
+/* A BMC that has done better is not talked to with less because of words that anybody may have said. */
+static bool protects_as_proven(const struct ipmi_bmc *bmc, size_t suite)
+{
+	for (size_t i = 0; i < bmc->suite_count; i++)
+		if (bmc->suites_proven & 1U << i &&
+		    protection(bmc->suites[i]) > protection(bmc->suites[suite]))
+			return false;
+	return true;
+}
+
 /*
  * The suites are tried in the order of the configuration, and the one that worked is remembered: a better one is tried again
  * only after a while. Get Channel Cipher Suites (22.15) would not spare that: its answer takes two round trips or more for
@@ -116,7 +137,7 @@ static bool next_suite(struct ipmi_bmc *bmc)
 	for (size_t i = 1; i < bmc->suite_count; i++) {
 		size_t other = (bmc->suite + i) % bmc->suite_count;
 
-		if (!(bmc->suites_refused & 1U << other)) {
+		if (!(bmc->suites_refused & 1U << other) && protects_as_proven(bmc, other)) {
 			bmc->suite = other;
 			return new_session(bmc) == 0;
 		}
@@ -124,11 +145,24 @@ static bool next_suite(struct ipmi_bmc *bmc)
 	return false;
 }
 
-/* The BMC does not do the suite in use. Returns false when it has refused all of them. */
+static bool is_proven(const struct ipmi_bmc *bmc)
+{
+	return bmc->suites_proven & 1U << bmc->suite;
+}
+
+/*
+ * The BMC does not do the suite in use. Returns false when it has refused all of them. What it has done before it may have
+ * unlearnt, or somebody else speaks for it: refusals are not authenticated.
+ */
 static bool leave_refused_suite(struct ipmi_bmc *bmc)
 {
+	bool in_doubt = is_proven(bmc);
+
 	bmc->suites_refused |= 1U << bmc->suite;
-	return next_suite(bmc);
+	if (!next_suite(bmc))
+		return false;
+	bmc->suite_in_doubt = bmc->suite_in_doubt || in_doubt;
+	return true;
 }
 
 /* Silence is no refusal: packets get lost. The suite comes again when the others are no better. */
@@ -136,29 +170,41 @@ static bool leave_silent_suite(struct ipmi_bmc *bmc)
 {
 	if (!next_suite(bmc))
 		return false;
-	bmc->suite_unanswered = true;
+	bmc->suite_in_doubt = true;
 	return true;
+}
+
+/* An operation whose time was too short to try another suite leaves that to the next one. */
+static bool begins_after_silence(struct ipmi_bmc *bmc)
+{
+	enum ipmi_exchange_id id = bmc->gave_up_at;
+
+	bmc->gave_up_at = IPMI_EXCHANGE_COUNT;
+	return (id == IPMI_EXCHANGE_OPEN_SESSION || id == IPMI_EXCHANGE_RAKP_1 ||
+		id == IPMI_EXCHANGE_RAKP_3 || id == IPMI_EXCHANGE_SET_PRIVILEGE) &&
+	       leave_silent_suite(bmc);
 }
 
 static void choose_suite(struct ipmi_bmc *bmc)
 {
 	if (ipmi_now_ms() >= bmc->suite_until_ms)
 		bmc->suite_known = 0;
-	bmc->suite = bmc->suite_known;
 	bmc->suites_refused = 0;
-	bmc->suite_unanswered = false;
+	bmc->suite_in_doubt = false;
+	if (!begins_after_silence(bmc))
+		bmc->suite = bmc->suite_known;
 }
 
-/* Silence about the better suite may be loss of packets: it counts only the second time. */
+/* What speaks against the better suite may be loss of packets, or a lie: it counts only the second time. */
 static void remember_suite(struct ipmi_bmc *bmc)
 {
 	if (bmc->suite == bmc->suite_known) {
-		bmc->suite_silences = 0;
+		bmc->suite_doubts = 0;
 		return;
 	}
-	if (bmc->suite_unanswered && ++bmc->suite_silences < IPMI_SUITE_SILENCES)
+	if (bmc->suite_in_doubt && bmc->suite > bmc->suite_known && ++bmc->suite_doubts < IPMI_SUITE_DOUBTS)
 		return;
-	bmc->suite_silences = 0;
+	bmc->suite_doubts = 0;
 	bmc->suite_known = bmc->suite;
 	bmc->suite_until_ms = bmc->suite == 0 ? 0 : ipmi_now_ms() + IPMI_SUITE_AGAIN_MS;
 }
@@ -166,14 +212,14 @@ static void remember_suite(struct ipmi_bmc *bmc)
 static void established(struct ipmi_bmc *bmc)
 {
 	remember_suite(bmc);
+	bmc->suites_proven |= 1U << bmc->suite;
 	bmc->stats.cipher_suite = bmc->suites[bmc->suite];
 }
 
+/* Some BMCs are silent about a suite that they do not know; others agree to it and cannot do it. */
 static bool unanswered(struct ipmi_bmc *bmc)
 {
-	enum ipmi_exchange_id id = bmc->waiting->id;
-
-	if (id == IPMI_EXCHANGE_OPEN_SESSION) { /* some BMCs are silent about a suite that they do not know */
+	if (bmc->waiting->id == IPMI_EXCHANGE_OPEN_SESSION) {
 		if (bmc->transmissions < 2 || !leave_silent_suite(bmc))
 			return false;
 		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
@@ -182,21 +228,54 @@ static bool unanswered(struct ipmi_bmc *bmc)
 	if (bmc->transmissions < IPMI_RESTART_AFTER)
 		return false;
 	ipmi_session_drop(bmc);
-	if (id ==
-	    IPMI_EXCHANGE_SET_PRIVILEGE) /* the first message under the suite: some agree to it and cannot do it */
-		leave_silent_suite(bmc);
+	leave_silent_suite(bmc);
 	ipmi_session_start(bmc);
 	return true;
 }
 
 /* ---- answers ---- */
 
+/* "s 17, 3", or " 3": those of this set-up that the BMC does not do, and the one in use. */
+static const char *suites_tried(const struct ipmi_bmc *bmc, char *text, size_t size)
+{
+	unsigned tried = bmc->suites_refused | 1U << bmc->suite;
+	const char *separator = tried & (tried - 1) ? "s " : " ";
+	size_t length = 0;
+
+	for (size_t i = 0; i < bmc->suite_count; i++) {
+		if (!(tried & 1U << i) || length >= size)
+			continue;
+		length += (size_t)snprintf(text + length, size - length, "%s%u", separator, bmc->suites[i]);
+		separator = ", ";
+	}
+	return text;
+}
+
+/* Any other suite that would do is tried first. */
+static void refuse_suite(struct ipmi_bmc *bmc, const char *why)
+{
+	char suites[64] = "";
+	bool all_tried = true;
+
+	if (leave_refused_suite(bmc)) {
+		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
+		return;
+	}
+	for (size_t i = 0; i < bmc->suite_count; i++)
+		all_tried = all_tried && bmc->suites_refused & 1U << i;
+	ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED, " refuses cipher suite%s: %s: %s",
+			suites_tried(bmc, suites, sizeof(suites)), why,
+			all_tried ? "list another one in cipher-suites"
+				  : "it has done better than what is left in cipher-suites");
+}
+
 /* Status codes of Open Session and RAKP messages: IPMI 2.0, table 13-15. */
 static void refused(struct ipmi_bmc *bmc, uint8_t status)
 {
-	char text[IPMI_ERR_STR_MAX_LEN] = "";
+	char text[IPMI_ERR_STR_MAX_LEN] = "", why[IPMI_ERR_STR_MAX_LEN + 16];
 
 	ipmi_rmcpplus_status_strerror_r(status, text, sizeof(text));
+	text[strcspn(text, ".")] = '\0'; /* it is only a part of ours */
 	bmc->session.has_keys =
 	    false; /* a BMC that refuses has ended the set-up: there is nothing to close */
 	bmc->session.managed_id = 0;
@@ -223,21 +302,30 @@ static void refused(struct ipmi_bmc *bmc, uint8_t status)
 	case RMCPPLUS_STATUS_INVALID_INTEGRITY_CHECK_VALUE:
 		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, " refuses the password of user \"%s\"", bmc->username);
 		break;
-	default:
-		ipmi_bmc_finish(
-		    bmc, IPMI_UNSUPPORTED,
-		    " refuses cipher suite %u: status 0x%02X: %s: list another one in cipher-suites",
-		    bmc->suites[bmc->suite], status, text);
+	default: /* about algorithms; some BMCs say no more than "illegal parameter", or what nobody has defined */
+		snprintf(why, sizeof(why), "status 0x%02X: %s", status, text);
+		refuse_suite(bmc, why);
 		break;
 	}
+}
+
+/*
+ * A refusal is not authenticated. It is believed at once only of a suite of which nothing is known yet, and only with the
+ * session ID of our own, which some BMCs leave out: else anybody who can send packets in the BMC's name could choose the suite.
+ */
+static void take_refusal(struct ipmi_bmc *bmc, fiid_obj_t response, uint8_t status)
+{
+	if (is_proven(bmc) || ipmi_field(response, "remote_console_session_id") != bmc->session.console_id)
+		ipmi_bmc_hold(bmc, status);
+	else
+		bmc->waiting->reject(bmc, status);
 }
 
 static void take_capabilities(struct ipmi_bmc *bmc, fiid_obj_t response)
 {
 	if (ipmi_check_authentication_capabilities_ipmi_2_0(response) != 1 &&
 	    !(bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_AUTHENTICATION_CAPABILITIES)) {
-		bmc->stats.ipmi_version = "1.5";
-		ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED, " does not offer IPMI 2.0 sessions on this channel");
+		ipmi_bmc_hold(bmc, 0);
 		return;
 	}
 	bmc->stats.ipmi_version = "2.0";
@@ -246,7 +334,12 @@ static void take_capabilities(struct ipmi_bmc *bmc, fiid_obj_t response)
 
 static void refuse_capabilities(struct ipmi_bmc *bmc, uint8_t completion_code)
 {
-	ipmi_session_fail(bmc, IPMI_UNSUPPORTED, completion_code);
+	if (completion_code) {
+		ipmi_session_fail(bmc, IPMI_UNSUPPORTED, completion_code);
+		return;
+	}
+	bmc->stats.ipmi_version = "1.5";
+	ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED, " does not offer IPMI 2.0 sessions on this channel");
 }
 
 static bool algorithms_as_asked(const struct ipmi_session *s, fiid_obj_t response)
@@ -257,61 +350,29 @@ static bool algorithms_as_asked(const struct ipmi_session *s, fiid_obj_t respons
 		   s->confidentiality;
 }
 
-/* A status by which BMCs answer to algorithms that they do not have; some say no more than "illegal
- * parameter". */
-static bool is_about_algorithms(uint8_t status)
+static void accept_open_session(struct ipmi_bmc *bmc, fiid_obj_t response)
 {
-	switch (status) {
-	case RMCPPLUS_STATUS_INVALID_AUTHENTICATION_ALGORITHM:
-	case RMCPPLUS_STATUS_INVALID_INTEGRITY_ALGORITHM:
-	case RMCPPLUS_STATUS_NO_MATCHING_AUTHENTICATION_PAYLOAD:
-	case RMCPPLUS_STATUS_NO_MATCHING_INTEGRITY_PAYLOAD:
-	case RMCPPLUS_STATUS_INVALID_CONFIDENTIALITY_ALGORITHM:
-	case RMCPPLUS_STATUS_NO_CIPHER_SUITE_MATCH_WITH_PROPOSED_SECURITY_ALGORITHMS:
-	case RMCPPLUS_STATUS_ILLEGAL_OR_UNRECOGNIZED_PARAMETER:
-		return true;
-	default:
-		return false;
+	struct ipmi_session *s = &bmc->session;
+	uint8_t status = (uint8_t)ipmi_field(response, "rmcpplus_status_code");
+
+	if (status != RMCPPLUS_STATUS_NO_ERRORS || !algorithms_as_asked(s, response)) {
+		take_refusal(bmc, response, status);
+		return;
 	}
+	s->managed_id = (uint32_t)ipmi_field(response, "managed_system_session_id");
+	ipmi_bmc_send(bmc, IPMI_EXCHANGE_RAKP_1);
 }
 
 /*
  * A BMC that chooses other algorithms than those asked for would choose its own security. That its choice is not taken up
  * cannot be told: RAKP message 3 would say so, but comes too early here, and there are BMCs that it would crash.
  */
-static void refuse_algorithms(struct ipmi_bmc *bmc)
+static void reject_open_session(struct ipmi_bmc *bmc, uint8_t status)
 {
-	uint8_t suite = bmc->suites[bmc->suite];
-
-	if (leave_refused_suite(bmc)) {
-		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
-		return;
-	}
-	ipmi_bmc_finish(
-	    bmc, IPMI_UNSUPPORTED,
-	    " chose other algorithms than those of cipher suite %u: list another one in cipher-suites",
-	    suite);
-}
-
-static void accept_open_session(struct ipmi_bmc *bmc, fiid_obj_t response)
-{
-	struct ipmi_session *s = &bmc->session;
-	uint8_t status = (uint8_t)ipmi_field(response, "rmcpplus_status_code");
-
-	if (is_about_algorithms(status) && leave_refused_suite(bmc)) {
-		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
-		return;
-	}
-	if (status != RMCPPLUS_STATUS_NO_ERRORS) {
+	if (status)
 		refused(bmc, status);
-		return;
-	}
-	if (!algorithms_as_asked(s, response)) {
-		refuse_algorithms(bmc);
-		return;
-	}
-	s->managed_id = (uint32_t)ipmi_field(response, "managed_system_session_id");
-	ipmi_bmc_send(bmc, IPMI_EXCHANGE_RAKP_1);
+	else
+		refuse_suite(bmc, "it chose other algorithms");
 }
 
 static bool rakp_2_authentic(const struct ipmi_bmc *bmc, fiid_obj_t response)
@@ -368,18 +429,14 @@ static void accept_rakp_2(struct ipmi_bmc *bmc, fiid_obj_t response)
 	struct ipmi_session *s = &bmc->session;
 	uint8_t status = (uint8_t)ipmi_field(response, "rmcpplus_status_code");
 
-	if (status != RMCPPLUS_STATUS_NO_ERRORS) {
-		refused(bmc, status);
-		return;
-	}
 	trim_rakp_2(bmc, response);
-	if (fiid_obj_get_data(response, "managed_system_random_number", s->managed_random,
+	if (status != RMCPPLUS_STATUS_NO_ERRORS ||
+	    fiid_obj_get_data(response, "managed_system_random_number", s->managed_random,
 			      sizeof(s->managed_random)) != (int)sizeof(s->managed_random) ||
 	    fiid_obj_get_data(response, "managed_system_guid", s->guid, sizeof(s->guid)) !=
 		(int)sizeof(s->guid) ||
 	    !rakp_2_authentic(bmc, response)) {
-		ipmi_bmc_transmit(bmc, ipmi_exchange(IPMI_EXCHANGE_RAKP_3));
-		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, ": password wrong for user \"%s\"", bmc->username);
+		take_refusal(bmc, response, status);
 		return;
 	}
 	if (derive_keys(bmc) < 0) {
@@ -388,6 +445,16 @@ static void accept_rakp_2(struct ipmi_bmc *bmc, fiid_obj_t response)
 	}
 	s->has_keys = true;
 	ipmi_bmc_send(bmc, IPMI_EXCHANGE_RAKP_3);
+}
+
+static void reject_rakp_2(struct ipmi_bmc *bmc, uint8_t status)
+{
+	if (status) {
+		refused(bmc, status);
+		return;
+	}
+	ipmi_bmc_transmit(bmc, ipmi_exchange(IPMI_EXCHANGE_RAKP_3));
+	ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, ": password wrong for user \"%s\"", bmc->username);
 }
 
 /* Intel's BMCs compute the check value with the hash of the integrity algorithm. */
@@ -415,15 +482,11 @@ static void accept_rakp_4(struct ipmi_bmc *bmc, fiid_obj_t response)
 	if (s->authentication == IPMI_AUTHENTICATION_ALGORITHM_RAKP_NONE &&
 	    bmc->workarounds & IPMI_WORKAROUND_FLAGS_OUTOFBAND_2_0_NON_EMPTY_INTEGRITY_CHECK_VALUE)
 		fiid_obj_clear_field(response, "integrity_check_value");
-	if (status != RMCPPLUS_STATUS_NO_ERRORS) {
-		refused(bmc, status);
-		return;
-	}
-	if (ipmi_rmcpplus_check_rakp_4_integrity_check_value(
+	if (status != RMCPPLUS_STATUS_NO_ERRORS ||
+	    ipmi_rmcpplus_check_rakp_4_integrity_check_value(
 		rakp_4_algorithm(bmc), or_null(s->sik, s->sik_length), s->sik_length, s->console_random,
 		sizeof(s->console_random), s->managed_id, s->guid, sizeof(s->guid), response) != 1) {
-		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED,
-				": K_g wrong, or set here and not in the BMC or the reverse");
+		take_refusal(bmc, response, status);
 		return;
 	}
 	bmc->stats.has_guid = true;
@@ -431,29 +494,40 @@ static void accept_rakp_4(struct ipmi_bmc *bmc, fiid_obj_t response)
 	ipmi_session_set_level(bmc);
 }
 
-#define SETUP_MESSAGE(id_, name_, type_rq_, type_rs_, template_rq_, template_rs_, fill_, accept_) \
-	[id_ - IPMI_EXCHANGE_2_0] = {                                                             \
-	    .id = id_,                                                                            \
-	    .name = name_,                                                                        \
-	    .framing = IPMI_FRAMING_SETUP,                                                        \
-	    .payload_request = type_rq_,                                                          \
-	    .payload_response = type_rs_,                                                         \
-	    .request_template = template_rq_,                                                     \
-	    .response_template = template_rs_,                                                    \
-	    .fill = fill_,                                                                        \
-	    .accept = accept_,                                                                    \
+static void reject_rakp_4(struct ipmi_bmc *bmc, uint8_t status)
+{
+	if (status)
+		refused(bmc, status);
+	else
+		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED,
+				": K_g wrong, or set here and not in the BMC or the reverse");
+}
+
+#define SETUP_MESSAGE(id_, name_, type_rq_, type_rs_, template_rq_, template_rs_, fill_, accept_, reject_) \
+	[id_ - IPMI_EXCHANGE_2_0] = {                                                                      \
+	    .id = id_,                                                                                     \
+	    .name = name_,                                                                                 \
+	    .framing = IPMI_FRAMING_SETUP,                                                                 \
+	    .payload_request = type_rq_,                                                                   \
+	    .payload_response = type_rs_,                                                                  \
+	    .request_template = template_rq_,                                                              \
+	    .response_template = template_rs_,                                                             \
+	    .fill = fill_,                                                                                 \
+	    .accept = accept_,                                                                             \
+	    .reject = reject_,                                                                             \
 	}
 
 const struct ipmi_exchange ipmi_exchanges_2_0[IPMI_EXCHANGE_1_5 - IPMI_EXCHANGE_2_0] = {
     SETUP_MESSAGE(IPMI_EXCHANGE_OPEN_SESSION, "Open Session", IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_REQUEST,
 		  IPMI_PAYLOAD_TYPE_RMCPPLUS_OPEN_SESSION_RESPONSE, tmpl_rmcpplus_open_session_request,
-		  tmpl_rmcpplus_open_session_response, fill_open_session, accept_open_session),
+		  tmpl_rmcpplus_open_session_response, fill_open_session, accept_open_session,
+		  reject_open_session),
     SETUP_MESSAGE(IPMI_EXCHANGE_RAKP_1, "RAKP Message 1", IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_1,
 		  IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_2, tmpl_rmcpplus_rakp_message_1,
-		  tmpl_rmcpplus_rakp_message_2, fill_rakp_1, accept_rakp_2),
+		  tmpl_rmcpplus_rakp_message_2, fill_rakp_1, accept_rakp_2, reject_rakp_2),
     SETUP_MESSAGE(IPMI_EXCHANGE_RAKP_3, "RAKP Message 3", IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_3,
 		  IPMI_PAYLOAD_TYPE_RAKP_MESSAGE_4, tmpl_rmcpplus_rakp_message_3,
-		  tmpl_rmcpplus_rakp_message_4, fill_rakp_3, accept_rakp_4),
+		  tmpl_rmcpplus_rakp_message_4, fill_rakp_3, accept_rakp_4, reject_rakp_4),
 };
 
 const struct ipmi_protocol ipmi_protocol_2_0 = {
