@@ -26,10 +26,11 @@ enum {
 	IPMI_COPIES_MAX = 8,         /* of a message whose answers are told apart, a power of two */
 	IPMI_PATIENCE = 3,   /* part of an operation's time that silence may cost before something is tried */
 	IPMI_LOST_AFTER = 3, /* unanswered transmissions until a kept session counts as forgotten */
-	IPMI_RESTART_AFTER = 4,   /* unanswered transmissions of one message until set-up begins anew */
-	IPMI_RESTARTS_MAX = 3,    /* of session set-up in one operation because the BMC dropped it */
-	IPMI_PAUSE_MAX_MS = 2000, /* between attempts to get one of a BMC's session slots */
-	IPMI_SUITE_DOUBTS = 2,    /* sessions, until what is not proved about a cipher suite is remembered */
+	IPMI_RESTART_AFTER = 4,     /* unanswered transmissions of one message until set-up begins anew */
+	IPMI_RESTARTS_MAX = 3,      /* of session set-up in one operation because the BMC dropped it */
+	IPMI_DISAGREEMENTS_MAX = 2, /* such restarts after a refusal that looks like a wrong password */
+	IPMI_PAUSE_MAX_MS = 2000,   /* between attempts to get one of a BMC's session slots */
+	IPMI_SUITE_DOUBTS = 2, /* sessions, until what is not proved about a cipher suite is remembered */
 	IPMI_SUITE_AGAIN_MS = 3600000, /* until a refused cipher suite is tried again */
 	IPMI_TRUSTED_MS = 5000,        /* a session this long unused is checked before a `once` request */
 	IPMI_LOOKUPS_MAX = 8,          /* of names at once; the resolver's threads serve others, too */

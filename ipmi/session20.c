@@ -269,6 +269,27 @@ static void refuse_suite(struct ipmi_bmc *bmc, const char *why)
 				  : "it has done better than what is left in cipher-suites");
 }
 
+/*
+ * After a RAKP message 2 with the right code both sides have the same password. What they do not agree about then is the random
+ * number of the BMC, of which it makes a new one when the network doubles RAKP message 1; or the BMC cannot do the suite.
+ */
+static void refuse_password(struct ipmi_bmc *bmc)
+{
+	if (bmc->waiting->id != IPMI_EXCHANGE_RAKP_3 ||
+	    bmc->session.authentication == IPMI_AUTHENTICATION_ALGORITHM_RAKP_NONE)
+		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, " refuses the password of user \"%s\"", bmc->username);
+	else if (bmc->head->restarts < IPMI_DISAGREEMENTS_MAX)
+		ipmi_session_restart(bmc, "it refuses RAKP message 3");
+	else if (leave_refused_suite(bmc))
+		ipmi_bmc_send(bmc, IPMI_EXCHANGE_OPEN_SESSION);
+	else
+		ipmi_bmc_finish(
+		    bmc, IPMI_AUTH_FAILED,
+		    " has the password of user \"%s\", but refuses RAKP Message 3: update its firmware, "
+		    "or try workarounds = { \"intel20\" }",
+		    bmc->username);
+}
+
 /* Status codes of Open Session and RAKP messages: IPMI 2.0, table 13-15. */
 static void refused(struct ipmi_bmc *bmc, uint8_t status)
 {
@@ -300,7 +321,7 @@ static void refused(struct ipmi_bmc *bmc, uint8_t status)
 				bmc->username);
 		break;
 	case RMCPPLUS_STATUS_INVALID_INTEGRITY_CHECK_VALUE:
-		ipmi_bmc_finish(bmc, IPMI_AUTH_FAILED, " refuses the password of user \"%s\"", bmc->username);
+		refuse_password(bmc);
 		break;
 	default: /* about algorithms; some BMCs say no more than "illegal parameter", or what nobody has defined */
 		snprintf(why, sizeof(why), "status 0x%02X: %s", status, text);

@@ -231,6 +231,44 @@ static void silence_is_explained(void **state)
 	}
 }
 
+/* ---- a network that doubles packets ---- */
+
+enum { FIRST_TYPE = 0x10, LAST_TYPE = 0x14 }; /* payload types of the set-up, IPMI 2.0, table 13-16 */
+
+static bool double_request(struct fake_bmc *fake, uint8_t *packet, size_t length)
+{
+	unsigned *type = ((struct harness *)fake->data)->data;
+	uint8_t copy[FAKE_PACKET_MAX];
+	struct sim_answer answer;
+
+	if (packet[4] != 6 || packet[5] != *type)
+		return true;
+	*type = 0;
+	memcpy(copy, packet, length);
+	if (sim_bmc_receive(&fake->bmc, (int64_t)(uv_hrtime() / 1000), (struct sockaddr *)&fake->peer, copy,
+			    length, &answer))
+		fake_send(fake, answer.packet.data, answer.packet.length);
+	return true;
+}
+
+/* The BMC's numbers are those of the second one, also while the answer to the first one is used. */
+static void doubled_messages_of_the_set_up(void **state)
+{
+	(void)state;
+	for (unsigned type = FIRST_TYPE; type <= LAST_TYPE; type += 2) {
+		struct harness *h = harness_new();
+		unsigned doubled = type;
+
+		h->data = &doubled;
+		h->fake.request = double_request;
+		harness_bmc(h);
+		assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+		assert_int_equal(doubled, 0);
+		assert_int_equal(sim_bmc_sessions(&h->fake.bmc), 1);
+		harness_free(h);
+	}
+}
+
 /* ---- slots ---- */
 
 static bool free_a_slot_later(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet, size_t length)
@@ -428,6 +466,7 @@ int main(void)
 	    cmocka_unit_test(algorithms_of_another_suite_are_a_refusal),
 	    cmocka_unit_test(suite_0_only_when_configured),
 	    cmocka_unit_test(silence_is_explained),
+	    cmocka_unit_test(doubled_messages_of_the_set_up),
 	    cmocka_unit_test(a_slot_that_becomes_free_in_time_is_taken),
 	    cmocka_unit_test(no_free_slot_is_told_when_time_is_short),
 	    cmocka_unit_test(cancelled_in_the_pause),

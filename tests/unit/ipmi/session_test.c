@@ -208,12 +208,30 @@ static void statuses_of_rakp(void **state)
 	assert_text(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false), IPMI_AUTH_FAILED, "does not know user");
 	h->fake.rakp2_status = 0;
 	h->fake.rakp4_status = 0x0f;
-	assert_text(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false), IPMI_AUTH_FAILED, "refuses the password");
+	assert_text(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false), IPMI_AUTH_FAILED,
+		    "has the password of user \"admin\", but refuses RAKP Message 3");
+	assert_int_equal(h->fake.received[FAKE_RAKP_3], 3);
 	h->fake.rakp4_status = 0x02; /* the BMC drops the session each time: not forever */
 	assert_text(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false), IPMI_SESSIONS_EXHAUSTED,
 		    "drops the session");
 	h->fake.rakp4_status = 0;
 	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+	harness_free(h);
+}
+
+/* Without authentication RAKP message 2 proves nothing. */
+static void a_refusal_without_authentication_is_about_the_password(void **state)
+{
+	struct harness *h = harness_new();
+
+	(void)state;
+	h->suites[0] = 0;
+	h->fake.suite = fake_suite(0);
+	h->fake.rakp4_status = 0x0f;
+	harness_bmc(h);
+	assert_text(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false), IPMI_AUTH_FAILED,
+		    "refuses the password of user");
+	assert_int_equal(h->fake.received[FAKE_RAKP_3], 1);
 	harness_free(h);
 }
 
@@ -538,6 +556,7 @@ int main(void)
 	    cmocka_unit_test(privilege_not_granted),
 	    cmocka_unit_test(statuses_of_open_session),
 	    cmocka_unit_test(statuses_of_rakp),
+	    cmocka_unit_test(a_refusal_without_authentication_is_about_the_password),
 	    cmocka_unit_test(next_cipher_suite_is_tried_and_remembered),
 	    cmocka_unit_test(silence_about_a_cipher_suite_is_a_refusal),
 	    cmocka_unit_test(weaker_algorithms_than_asked_for_are_refused),
