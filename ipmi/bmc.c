@@ -53,9 +53,17 @@ static void complete(struct ipmi_op *op, struct ipmi_reply *reply)
 		done(reply, data);
 }
 
+/* Whatever becomes of it. A privilege level that was asked for, and not answered, the session may have or not. */
+static void stop_waiting(struct ipmi_bmc *bmc)
+{
+	if (bmc->waiting && bmc->waiting->id == IPMI_EXCHANGE_SET_PRIVILEGE)
+		bmc->session.level = (enum ipmi_privilege)0;
+	bmc->waiting = NULL;
+}
+
 static void end_head(struct ipmi_bmc *bmc, struct ipmi_reply *reply)
 {
-	bmc->waiting = NULL;
+	stop_waiting(bmc);
 	complete(bmc->head, reply);
 }
 
@@ -92,7 +100,7 @@ void ipmi_op_cancel(struct ipmi_op *op)
 
 	if (op == bmc->head) {
 		if (bmc->state == IPMI_STATE_READY)
-			bmc->waiting = NULL; /* the answer will be dropped, the session stays */
+			stop_waiting(bmc); /* the answer will be dropped, the session stays */
 		else if (!op->next)
 			ipmi_session_drop(bmc);
 	}

@@ -128,8 +128,9 @@ struct ipmi_session {
 	uint8_t console_random[16], managed_random[16], guid[16];
 	uint8_t sik[IPMI_KEY_MAX], k1[IPMI_KEY_MAX], k2[IPMI_KEY_MAX];
 	unsigned sik_length, k1_length, k2_length;
-	enum ipmi_privilege level, wanted_level; /* granted, and asked for by Set Session Privilege Level */
-	bool has_keys; /* RAKP message 3 was or can be sent: the BMC may hold a session slot for us */
+	enum ipmi_privilege level,
+	    wanted_level; /* granted (0: not known), and asked for by Set Session Privilege Level */
+	bool has_keys;    /* RAKP message 3 was or can be sent: the BMC may hold a session slot for us */
 };
 
 union ipmi_address {

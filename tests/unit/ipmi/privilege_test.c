@@ -235,6 +235,37 @@ static void cancelled_while_its_level_is_asked_for(void **state)
 	harness_free(h);
 }
 
+/* The BMC has the new level, and nobody has seen its answer. */
+static void cancelled_while_a_kept_session_changes_its_level(void **state)
+{
+	static const struct {
+		enum ipmi_command before, cancelled;
+		const char *asked_before, *asked_after;
+	} rows[] = {
+	    {IPMI_CHASSIS_CONTROL, IPMI_GET_CHASSIS_STATUS, "oc", "uoc"},
+	    {IPMI_GET_CHASSIS_STATUS, IPMI_CHASSIS_CONTROL, "uc", "ouc"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct log log = {.wanted_level = 0};
+		struct harness *h = logged(&log, IPMI_PRIVILEGE_OPERATOR);
+		struct ipmi_op *op;
+
+		assert_int_equal(harness_ask(h, rows[i].before, true)->result, IPMI_OK);
+		assert_log(&log, rows[i].asked_before);
+		op = harness_submit(h, rows[i].cancelled, false);
+		while (log.text[0] == '\0')
+			uv_run(&h->loop, UV_RUN_ONCE);
+		ipmi_op_cancel(op);
+		harness_settle(h);
+		assert_int_equal(harness_ask(h, rows[i].before, true)->result, IPMI_OK);
+		assert_log(&log, rows[i].asked_after);
+		assert_int_equal(harness_stats(h).sessions, 1);
+		harness_free(h);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +279,7 @@ int main(void)
 	    cmocka_unit_test(a_bmc_that_does_not_let_a_session_go_back),
 	    cmocka_unit_test(a_level_that_is_not_granted_ends_the_operation),
 	    cmocka_unit_test(cancelled_while_its_level_is_asked_for),
+	    cmocka_unit_test(cancelled_while_a_kept_session_changes_its_level),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
