@@ -42,9 +42,10 @@ static void complete(struct ipmi_op *op, struct ipmi_reply *reply)
 	if (reply->result == IPMI_TIMEOUT || reply->result == IPMI_UNREACHABLE)
 		bmc->stats.timeouts++;
 	reply->sent = op->sent;
-	bmc->not_before_ms = 0;
-	if (op == bmc->head)
+	if (op == bmc->head) {
+		bmc->not_before_ms = 0;
 		bmc->former_waiting = NULL;
+	}
 	unlink_op(op);
 	free(op);
 	if (bmc->head)
@@ -69,7 +70,7 @@ static void end_head(struct ipmi_bmc *bmc, struct ipmi_reply *reply)
 
 void ipmi_bmc_reply(struct ipmi_bmc *bmc, struct ipmi_reply *reply)
 {
-	reply->round_trip_us = bmc->stats.round_trip_us;
+	reply->round_trip_us = bmc->head->round_trip_us;
 	end_head(bmc, reply);
 }
 
@@ -491,7 +492,7 @@ static void note_round_trip(struct ipmi_bmc *bmc, unsigned copy)
 	unsigned took_ms = (unsigned)(took_us / 1000);
 
 	if (is_command(bmc->waiting)) /* setting up a session says nothing about how long a command takes */
-		bmc->stats.round_trip_us = (unsigned)took_us;
+		bmc->stats.round_trip_us = bmc->head->round_trip_us = (unsigned)took_us;
 	/* which one of several copies that are the same was answered nobody knows (RFC 6298, 3) */
 	if (bmc->transmissions > 1 && bmc->copies == 1)
 		return;

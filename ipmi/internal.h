@@ -147,6 +147,7 @@ struct ipmi_op {
 	unsigned timeout_ms;
 	unsigned restarts, pause_ms; /* pause_ms: the last one, because all session slots were taken */
 	uint32_t bad_packets;        /* of the BMC when this operation began: those that did not come late */
+	unsigned round_trip_us;      /* of the command, once it was answered */
 	bool sent;                   /* the command itself has been on the wire */
 	bool contact;                /* the BMC answered something since this operation runs */
 	bool reestablished;

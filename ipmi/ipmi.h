@@ -156,7 +156,7 @@ struct ipmi_reply {
 	uint8_t completion_code; /* that ended the operation, 0: none did; with IPMI_REJECTED above all */
 	bool sent;               /* the command itself has been on the wire, answered or not */
 	char text[256];          /* why not IPMI_OK, in words: BMC, command, what to do; "" with IPMI_OK */
-	unsigned round_trip_us;  /* of the request that was answered; 0 when none was */
+	unsigned round_trip_us;  /* of the command; 0 when it was not answered */
 	union {                  /* with IPMI_OK, by command */
 		struct ipmi_chassis_status chassis;
 		struct ipmi_boot_flags boot;

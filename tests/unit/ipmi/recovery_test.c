@@ -313,6 +313,31 @@ static void no_free_slot_is_told_when_time_is_short(void **state)
 	harness_free(h);
 }
 
+/* What happens to requests that wait in the queue does not bring the next attempt nearer. */
+static void the_pause_is_not_ended_by_others(void **state)
+{
+	struct harness *h = harness_new();
+	struct ipmi_request request = {
+	    .command = IPMI_GET_CHASSIS_STATUS, .done = harness_on_done, .data = h};
+	enum { QUEUED = 10 };
+
+	(void)state;
+	h->fake.open_status = 0x01;
+	h->config.timeout_ms = 60000;
+	h->config.retransmit_ms = 10000;
+	harness_bmc(h);
+	harness_submit(h, IPMI_GET_CHASSIS_STATUS, false);
+	for (unsigned i = 1; i <= QUEUED; i++) {
+		request.timeout_ms = i * 10;
+		assert_non_null(ipmi_bmc_submit(h->bmc, &request));
+	}
+	ipmi_op_cancel(harness_submit(h, IPMI_GET_CHASSIS_STATUS, false));
+	harness_wait(h, QUEUED + 1);
+	harness_settle(h);
+	assert_int_equal(h->fake.received[FAKE_OPEN_SESSION], 1);
+	harness_free(h);
+}
+
 static void cancelled_in_the_pause(void **state)
 {
 	struct harness *h = harness_new();
@@ -469,6 +494,7 @@ int main(void)
 	    cmocka_unit_test(doubled_messages_of_the_set_up),
 	    cmocka_unit_test(a_slot_that_becomes_free_in_time_is_taken),
 	    cmocka_unit_test(no_free_slot_is_told_when_time_is_short),
+	    cmocka_unit_test(the_pause_is_not_ended_by_others),
 	    cmocka_unit_test(cancelled_in_the_pause),
 	    cmocka_unit_test(a_set_up_that_is_given_up_frees_its_slot),
 	    cmocka_unit_test(the_end_of_the_engine_frees_the_slot_of_a_set_up),

@@ -167,6 +167,20 @@ static void privilege_not_granted(void **state)
 	harness_free(h);
 }
 
+static void a_command_that_is_not_answered_has_no_round_trip(void **state)
+{
+	struct harness *h = harness_new();
+
+	(void)state;
+	harness_bmc(h);
+	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+	assert_int_not_equal(h->reply.round_trip_us, 0);
+	h->fake.privilege_code = 0x81;
+	assert_text(harness_ask(h, IPMI_CHASSIS_CONTROL, false), IPMI_AUTH_FAILED, "completion code 0x81");
+	assert_int_equal(h->reply.round_trip_us, 0); /* not that of the command before */
+	harness_free(h);
+}
+
 static void statuses_of_open_session(void **state)
 {
 	static const struct {
@@ -554,6 +568,7 @@ int main(void)
 	    cmocka_unit_test(longest_password_and_name),
 	    cmocka_unit_test(kg_must_match),
 	    cmocka_unit_test(privilege_not_granted),
+	    cmocka_unit_test(a_command_that_is_not_answered_has_no_round_trip),
 	    cmocka_unit_test(statuses_of_open_session),
 	    cmocka_unit_test(statuses_of_rakp),
 	    cmocka_unit_test(a_refusal_without_authentication_is_about_the_password),
