@@ -256,7 +256,12 @@ END
 
 # network_objects: what a lab could leave in this network.
 network_objects() { ip -o link show | cut -d: -f2 && ls /run/netns; }
-processes() { ps -e -o comm= | sed "/^sleep$/d" | sort; }
+# Listed before anything is piped: a shell that is about to become sort may still be a shell.
+processes() {
+    local all
+    all=$(ps -e -o comm=)
+    grep -Ev '^(sleep|ps)$' <<<"$all" | sort
+}
 daemon_count() { processes | grep -Ec '^(snmpd|snmptrapd|ipmi_sim|sleeper|machine)$'; }
 processes_as_before() { [[ $(processes) == "$before_processes" ]]; }
 
