@@ -70,6 +70,7 @@ enum statement {
 	JOB_UPDATE,
 	JOB_DELETE,
 	JOBS_LAST_END,
+	JOBS_LAST,
 	JOBS_UNFINISHED,
 	STATEMENT_COUNT
 };
@@ -104,6 +105,8 @@ static const char *const sql[STATEMENT_COUNT] = {
     [JOB_UPDATE] = "UPDATE job SET state = ?2, result = ?3, end_ms = ?4, text = ?5 WHERE id = ?1",
     [JOB_DELETE] = "DELETE FROM job WHERE id = ?1",
     [JOBS_LAST_END] = "SELECT coalesce(max(end_ms), 0) FROM job",
+    /* the other columns are those of the row with the maximum (SQLite) */
+    [JOBS_LAST] = "SELECT max(id), machine, result, text FROM job WHERE end_ms <> 0 GROUP BY machine",
     [JOBS_UNFINISHED] =
 	"SELECT id, machine, nic, action, origin, state, result, start_ms, end_ms, text, not_before_ms, stagger_ms"
 	" FROM job WHERE end_ms = 0 ORDER BY id",
@@ -554,6 +557,21 @@ int pm_store_jobs_last_end(struct pm_store *store, int64_t *end_ms, struct pm_er
 	int found = query_number(store, bind(store, JOBS_LAST_END, ""), end_ms, err);
 
 	return found < 0 ? found : 0;
+}
+
+int pm_store_jobs_last(struct pm_store *store, void (*each)(const struct pm_stored_job *job, void *data),
+		       void *data, struct pm_error *err)
+{
+	sqlite3_stmt *s = bind(store, JOBS_LAST, "");
+	int step;
+
+	while ((step = sqlite3_step(s)) == SQLITE_ROW)
+		each(&(struct pm_stored_job){.id = sqlite3_column_int64(s, 0),
+					     .machine = (uint32_t)sqlite3_column_int64(s, 1),
+					     .result = (unsigned)sqlite3_column_int(s, 2),
+					     .text = text_of(s, 3)},
+		     data);
+	return finish(store, s, step, err);
 }
 
 int pm_store_jobs_unfinished(struct pm_store *store,

@@ -110,6 +110,9 @@ int pm_store_job_update(struct pm_store *store, const struct pm_stored_job *job,
 int pm_store_job_delete(struct pm_store *store, int64_t id, struct pm_error *err);
 /* When a job last ended; 0: none has. */
 int pm_store_jobs_last_end(struct pm_store *store, int64_t *end_ms, struct pm_error *err);
+/* Of each machine the last job that has ended: machine, result and text. */
+int pm_store_jobs_last(struct pm_store *store, void (*each)(const struct pm_stored_job *job, void *data),
+		       void *data, struct pm_error *err);
 /* Jobs that have no end yet, in the order of their ids. */
 int pm_store_jobs_unfinished(struct pm_store *store,
 			     void (*each)(const struct pm_stored_job *job, void *data), void *data,

@@ -83,6 +83,7 @@ is "$(logged_count .)" "$(logged_count ' summary: ')" "and nothing else"
 
 verb 1 powerOn ok "web01 on"
 verb 2 powerOn ok "web02 on"
+result=$(result_text 1)
 events=$(snmp_as reader walk -On pmEventText 2>/dev/null)
 last=$(snmp_as reader walk pmEventText.2 2>/dev/null | tail -n 1 | sed -E 's/.*Text\.2\.([0-9]+) .*/\1/')
 changed=$(value pmMachineLastChange.2)
@@ -114,7 +115,7 @@ is "$(snmp_as reader walk -On pmEventText 2>/dev/null | grep -cxF "$events")" "$
 verb 2 reset ok "another job"
 [[ -n $(value "pmEventText.2.$((last + 1))") ]]
 ok $? "its events go on counting"
-is "$(value pmMachineLastResult.1)" none "a result is that of this run"
+is "$(value pmMachineLastResult.1): $(result_text 1)" "ok: $result" "a result is kept"
 
 # ---- sessions are closed ----
 
@@ -173,8 +174,10 @@ wait_until "$WAIT_S" state_is 2 on
 is "$(commands_of web02)" "" "nothing was sent"
 is "$(db 'select count(*) from job where end_ms = 0')" 0 "no job is open"
 lab_agent_stop
+trap_mark
 lab_agent || bail_out "no agent"
-is "$(value pmMachineLastResult.2)" none "it is reported once"
+told pmAgentStarted "another start"
+is "$(trap_count pmJobFailed) $(value pmMachineLastResult.2)" "0 interrupted" "it is reported once, and still the last result"
 
 # An index that a manager was told stays that of the same event.
 trap_mark

@@ -343,6 +343,32 @@ static void test_a_job_is_in_the_journal_until_it_ends(void **state)
 	assert_string_equal(unfinished(), "");
 }
 
+static void note_last(const struct pm_stored_job *job, void *data)
+{
+	size_t length = strlen(seen);
+
+	(void)data;
+	snprintf(seen + length, sizeof(seen) - length, "%lld:m%u r%u %s;", (long long)job->id, job->machine,
+		 job->result, job->text);
+}
+
+static void test_the_last_job_of_each_machine(void **state)
+{
+	struct pm_stored_job first = insert_job(5), other = insert_job(6), second = insert_job(5);
+
+	(void)state;
+	insert_job(5); /* has not ended */
+	end_job(&first, 300);
+	second.result = PM_RESULT_TIMEOUT;
+	second.end_ms = 200; /* the clock was set back */
+	second.text = "late";
+	assert_int_equal(pm_store_job_update(store, &second, &err), 0);
+	end_job(&other, 100);
+	seen[0] = '\0';
+	assert_int_equal(pm_store_jobs_last(store, note_last, NULL, &err), 0);
+	assert_string_equal(seen, "3:m5 r4 late;2:m6 r2 done;");
+}
+
 static void test_a_job_that_begins_later(void **state)
 {
 	struct pm_stored_job job = {
@@ -679,6 +705,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_events_are_forgotten_by_machine, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_expiry_keeps_the_newest_event, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_a_job_is_in_the_journal_until_it_ends, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_the_last_job_of_each_machine, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_a_job_that_begins_later, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_job_ids_are_unique_for_ever, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_expiry_spares_jobs_that_have_not_ended, set_up, tear_down),
