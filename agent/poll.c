@@ -304,6 +304,8 @@ static void add_probe(struct pm_machine *machine)
 
 void pm_poll_sweep(struct pm_agent *agent)
 {
+	pm_sweep_restart(agent->polling->bmcs);
+	pm_sweep_restart(agent->polling->probes);
 	for (size_t i = 0; i < agent->machine_count; i++) {
 		struct pm_machine *machine = agent->machines[i];
 

@@ -206,6 +206,14 @@ void pm_sweep_add(struct pm_sweep *sweep, struct pm_sweep_entry *entry, bool dou
 	wake(sweep);
 }
 
+void pm_sweep_restart(struct pm_sweep *sweep)
+{
+	size_t in = sweep->queue.count + sweep->doubtful.count + sweep->waiting.count + sweep->silent.count;
+
+	sweep->result = (struct pm_sweep_result){.asked = in};
+	sweep->begun_us = now_us();
+}
+
 void pm_sweep_ended(struct pm_sweep *sweep, struct pm_sweep_entry *entry, bool answered)
 {
 	if (entry->place == PM_SWEEP_OUT)

@@ -49,6 +49,9 @@ void pm_sweep_free(struct pm_sweep *sweep);
 /* Queues an entry, unless it is in; the doubtful ones come after all others. */
 void pm_sweep_add(struct pm_sweep *sweep, struct pm_sweep_entry *entry, bool doubtful);
 
+/* Who has had an answer is to be asked again: the counts and the time begin anew, with those who are in. */
+void pm_sweep_restart(struct pm_sweep *sweep);
+
 /* It has answered, or was given up, whether or not the sweep had asked. Nothing when it is out. */
 void pm_sweep_ended(struct pm_sweep *sweep, struct pm_sweep_entry *entry, bool answered);
 

@@ -192,6 +192,23 @@ static void test_added_again_while_it_runs(void **state)
 	assert_int_equal(members[49].asked, 2);
 }
 
+/* The counts are of the second round: everybody is in it once, also those that the first one still waits for. */
+static void test_all_again_in_the_middle(void **state)
+{
+	(void)state;
+	add(DEAD, 5, false);
+	add(QUICK, 20, false);
+	while (members[24].entry.place != PM_SWEEP_OUT)
+		uv_run(&loop, UV_RUN_ONCE);
+	pm_sweep_restart(sweep);
+	for (unsigned i = 0; i < count; i++)
+		pm_sweep_add(sweep, &members[i].entry, false);
+	run();
+	assert_int_equal(overs, 1);
+	assert_int_equal(last.asked, 25);
+	assert_int_equal(last.answered, 20);
+}
+
 /* Asked by somebody else before its turn came. */
 static void test_what_ends_in_the_queue_is_not_asked(void **state)
 {
@@ -257,6 +274,7 @@ int main(void)
 	    TEST(test_the_doubtful_come_last),
 	    TEST(test_answers_may_come_at_once),
 	    TEST(test_added_again_while_it_runs),
+	    TEST(test_all_again_in_the_middle),
 	    TEST(test_what_ends_in_the_queue_is_not_asked),
 	    TEST(test_removed_ones_do_not_count),
 	    TEST(test_when_all_are_removed_nothing_is_told),
