@@ -307,7 +307,8 @@ static void take(struct change *change)
 	bool other_bmc = !change->is_new && (change->ipmi || (machine->bmc && !change->config->bmc));
 	bool other_probe = !change->is_new && !same_probe(machine->config->probe, change->config->probe);
 
-	if (!change->is_new) /* what is asked, and how often, may be another; it starts again below */
+	if (other_bmc ||
+	    other_probe) /* else a question that is under way is answered, or missed, as it would be */
 		pm_poll_stop(machine);
 	take_bmc(change);
 	free(machine->nics);

@@ -344,13 +344,24 @@ static int start_probe(struct pm_machine *machine)
 	return 0;
 }
 
+/* The interval may be a new one. What is being asked is left alone. */
+static void keep_clock(struct pm_clock *clock, uint64_t interval_ms)
+{
+	if (clock->due_ms)
+		resume_clock(clock, interval_ms);
+}
+
 int pm_poll_start(struct pm_machine *machine)
 {
 	int error = 0;
 
-	if (machine->bmc && !machine->bmc->clock.timer)
+	if (machine->bmc && machine->bmc->clock.timer)
+		keep_clock(&machine->bmc->clock, machine->config->bmc->poll_interval_ms);
+	else if (machine->bmc)
 		error = start_bmc(machine);
-	if (!error && machine->config->probe && !machine->probe_clock.timer)
+	if (!error && machine->config->probe && machine->probe_clock.timer)
+		keep_clock(&machine->probe_clock, machine->config->probe->poll_interval_ms);
+	else if (!error && machine->config->probe)
 		error = start_probe(machine);
 	return error;
 }

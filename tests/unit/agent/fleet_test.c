@@ -421,6 +421,23 @@ static void test_a_sweep_asks_all_and_leaves_their_clocks(void **state)
 	assert_true(clock->due_ms > uv_now(&world.loop) + 50000); /* it is dead: asked more rarely */
 }
 
+/* One reload after another, each before the BMC is given up. */
+static void test_reloads_do_not_put_off_a_miss(void **state)
+{
+	uint64_t next_ms;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		apply(quick_zeus(30000));
+		next_ms = uv_now(&world.loop) + 30;
+		while (uv_now(&world.loop) < next_ms) {
+			uv_run(&world.loop, UV_RUN_NOWAIT);
+			usleep(1000);
+		}
+	}
+	assert_int_equal(machine_of("zeus")->bmc->status, PM_BMC_UNREACHABLE);
+}
+
 /* --- jobs ------------------------------------------------------------------------------------------------------------------- */
 
 static struct pm_job *reserve(const char *name, enum pm_command action)
@@ -741,6 +758,7 @@ int main(void)
 	    TEST(test_settings_hold_over_a_reload),
 	    TEST(test_a_new_machine_is_swept_and_then_has_a_clock),
 	    TEST(test_a_sweep_asks_all_and_leaves_their_clocks),
+	    TEST(test_reloads_do_not_put_off_a_miss),
 	    TEST(test_the_job_of_a_machine_that_goes_is_aborted),
 	    TEST(test_the_bmc_goes_while_a_job_waits_for_it),
 	    TEST(test_only_a_fresh_answer_says_already),
