@@ -95,6 +95,7 @@ farm totals reset >/dev/null
 polled() { (($(farm_total get-chassis-status) >= $1)); }
 wait_until "$WAIT_S" polled 1500
 farm bmc 11-40 fault none >/dev/null
+becomes pmAgentNotifyPending.1 0 "all is told"
 is "$(trap_count 'pmBmcDown')" 0 "30 % of all packets of thirty BMCs are lost: none is down"
 
 # ---- a session that the BMC forgot, in the middle of an hour ----

@@ -131,12 +131,12 @@ is "$(chassis_order | tr ',' '\n' | wc -l)" 4 "and are not told again"
 forget_all
 log_mark
 before_ms=$(tap_now_ms)
-put 'pmGroupStagger."rack"' 700 'pmGroupCommand."rack"' powerOff >/dev/null
+put 'pmGroupStagger."rack"' 2500 'pmGroupCommand."rack"' powerOff >/dev/null
 ok $? "a stagger and a verb in one SET"
 wait_until 5 commands_are web03 "bmc set power 0"
-(($(tap_now_ms) - before_ms < 700))
+(($(tap_now_ms) - before_ms < 2500))
 ok $? "the first begins at once" || diag "$(($(tap_now_ms) - before_ms)) ms"
-is "$(value 'pmGroupStagger."rack"')" 700 "the stagger reads as written"
+is "$(value 'pmGroupStagger."rack"')" 2500 "the stagger reads as written"
 like "$(value 'pmGroupActiveJobs."rack"')" '^[34]$' "jobs that wait are active"
 is "$(value pmMachinePowerState.2) $(value pmMachineLastResult.2)" "on none" "the last is on, and has a job"
 is "$(value pmAgentJobsStarted.1)" 9 "which has not begun"
@@ -151,7 +151,7 @@ ok $? "and the same again: accepted"
 all_become off
 wait_idle
 is "$(chassis_order)" "web03 power=0,web01 power=0,web04 power=0,web02 power=0" "each was told once, in the order of the configuration"
-apart 700 "and never closer together than asked for"
+apart 2500 "and never closer together than asked for"
 
 # ---- members that cannot ----
 
@@ -347,13 +347,13 @@ start_ms=$(tap_now_ms)
 put 'pmGroupCommand."thousand"' powerOn >/dev/null
 ok $? "one SET"
 took_ms=$(($(tap_now_ms) - start_ms))
-((took_ms < 1000)) # far less on a machine that does nothing else
+((took_ms < 3000)) # a twentieth of that on a machine that does nothing else
 ok $? "is answered in $took_ms ms"
 wait_until "$WAIT_S" thousand_are On
 took_ms=$(($(tap_now_ms) - start_ms))
 ok $? "all are on after $took_ms ms"
 wait_idle
-is "$(switched off:on) $(farm_count 'power=off:on')" "1000 1000" "each was switched on, and once"
+is "$(switched off:on) $(farm_count 'chassis-control=power-up ')" "1000 1000" "each was switched on, and told so once"
 is "$(db 'select count(*), count(distinct machine), min(result), max(result) from job where start_ms = (select max(start_ms) from job)')" \
     "1000|1000|2|2" "the journal has a job for each, and its end"
 
@@ -370,7 +370,10 @@ lab_agent -v || bail_out "no agent"
 wait_until "$WAIT_S" thousand_are Off
 ok $? "after the restart all are"
 wait_idle
-is "$(switched on:off) $(farm_count 'power=on:off')" "1000 1000" "each was switched off, and once"
+is "$(switched on:off)" 1000 "each was switched off"
+sent=$(farm_count 'chassis-control=power-down ')
+((sent >= 1000 && sent <= 1064))
+ok $? "and told so once, but for those that ran when the agent was killed: $sent"
 duration_ms=$(begins | awk '{ if (!first || $2 < first) first = $2; if ($2 > last) last = $2 } END { print last - first }')
 ((duration_ms >= 1990))
 ok $? "which took two seconds, and not less for the restart" || diag "$duration_ms ms"

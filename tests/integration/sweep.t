@@ -67,7 +67,7 @@ sweep
 swept "asked $BMCS BMCs: 540 answered, 60 did not, in [0-9.]+ s; the last of those was given up after [4-9]" "with sixty dead"
 with_dead_s=$(sed -E 's/.* in ([0-9.]+) s.*/\1/' <<<"$line")
 diag "all living were known after $living_s s, beside sixty dead after $with_dead_s s"
-awk -v a="$living_s" -v b="$with_dead_s" 'BEGIN { exit !(b < a + 0.5) }'
+awk -v a="$living_s" -v b="$with_dead_s" 'BEGIN { exit !(b < a + 2) }'
 ok $? "the living did not wait for the dead"
 sweep
 put pmMachineCommand.600 reset >/dev/null
@@ -99,9 +99,9 @@ lab_agent || bail_out "no agent"
 swept "$BMCS answered" "a start with an interval of 4 s"
 farm totals reset >/dev/null
 most=0 before=0 slices=0
-end_ms=$(($(tap_now_ms) + 8000)) next_ms=$(tap_now_ms)
+end_ms=$(($(tap_now_ms) + 8000))
 while (($(tap_now_ms) < end_ms)); do
-    next_ms=$((next_ms + 400))
+    next_ms=$(($(tap_now_ms) + 400)) # a slice that took longer does not make the next one shorter
     while (($(tap_now_ms) < next_ms)); do read -r -t 0.02 <> <(:); done
     polls=$(farm_total get-chassis-status)
     ((polls - before <= most)) || most=$((polls - before))
