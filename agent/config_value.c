@@ -156,8 +156,9 @@ void config_get_ms(struct config_report *report, const struct config_node *node,
 void config_get_power_interval(struct config_report *report, const struct config_node *node, unsigned *out)
 {
 	const struct config_value *value = get_value(node, "power-interval");
+	uint64_t ms = 1;
 
-	if (value && (strcmp(value->text, "0") == 0 || strcmp(value->text, "0s") == 0))
+	if (value && (strcmp(value->text, "0") == 0 || (parse_duration(value->text, DAY_MS, &ms) && ms == 0)))
 		*out = 0;
 	else
 		config_get_ms(report, node, "power-interval", 1000, DAY_MS, out);

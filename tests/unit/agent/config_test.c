@@ -181,7 +181,7 @@ static void test_machine_defaults(void **state)
 {
 	struct pm_inventory *inventory = load_good(
 	    "machine a { probe { } }\n" CREDENTIALS
-	    "machine b { bmc { address = \"10.0.0.1\" credentials = ops power-interval = 0s } host { local = true } }");
+	    "machine b { bmc { address = \"10.0.0.1\" credentials = ops power-interval = 0m } host { local = true } }");
 	const struct pm_machine_config *machine = inventory->machines;
 
 	(void)state;
