@@ -192,9 +192,11 @@ static int prepare_schema(struct pm_store *store, const char *path, struct pm_er
 		return -EUCLEAN;
 	version = pragma_number(store->db, "PRAGMA user_version");
 	if (version > SCHEMA_VERSION)
-		return pm_fail(err, EUCLEAN,
-			       "%s was written by a newer pmstackd (schema %lld, this one knows %d)", path,
-			       (long long)version, SCHEMA_VERSION);
+		return pm_fail(
+		    err, EUCLEAN,
+		    "%s was written by a newer pmstackd (schema %lld, this one knows %d): install that "
+		    "version again, or put back a copy of the file from before",
+		    path, (long long)version, SCHEMA_VERSION);
 	if (sqlite3_exec(store->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", NULL, NULL,
 			 NULL) != SQLITE_OK)
 		return fail_sqlite(store, err, path);
