@@ -166,11 +166,12 @@ static bool heard_bmc(const struct pm_sweep_entry *entry, unsigned within_ms, vo
 {
 	const struct pm_machine *machine = clock_of((struct pm_sweep_entry *)(uintptr_t)entry)->machine;
 	struct ipmi_bmc_stats stats;
+	int64_t age_ms;
 
 	(void)data;
 	ipmi_bmc_stats(machine->bmc->ipmi, &stats);
-	return pm_time_ms() - stats.last_contact_ms < within_ms ||
-	       ipmi_bmc_waits_for_name(machine->bmc->ipmi, within_ms);
+	age_ms = pm_time_ms() - stats.last_contact_ms; /* less than 0: the clock was set back */
+	return (age_ms >= 0 && age_ms < within_ms) || ipmi_bmc_waits_for_name(machine->bmc->ipmi, within_ms);
 }
 
 /* --- probe ------------------------------------------------------------------------------------ */
