@@ -197,6 +197,8 @@ lossy() {
     more=$(effects "$3" | awk '$2 > 1 { n += $1 } END { print n + 0 }')
     bench_report "ipmi.loss.$1.once" "$once" machines "$BMCS"
     bench_report "ipmi.loss.$1.twice" "$more" machines "$BMCS"
+    # with those that came again to a machine that was there already
+    bench_report "ipmi.loss.$1.told" "$(tail -n "+$log_from" "$LAB/log/farm.log" | grep -c chassis-control=)" commands "$BMCS"
     snmp_as operator bulkwalk -Ov "$LAST_RESULT" >"$LAB/run/results"
     bench_report "ipmi.loss.$1.ok" "$(grep -cx "$RESULT_OK" "$LAB/run/results")" jobs "$BMCS"
     bench_report "ipmi.loss.$1.time" "$took_s" s "$BMCS"
