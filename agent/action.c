@@ -347,7 +347,7 @@ static void send_request(struct pm_job *job)
 
 static void control_timed_out(struct pm_job *job)
 {
-	char text[256];
+	char text[256], times[32] = "";
 	const struct pm_machine *machine = job->request.machine;
 
 	if (!job->acted) {
@@ -361,8 +361,10 @@ static void control_timed_out(struct pm_job *job)
 		pm_step_failed(job, job->troubled, job->trouble);
 		return;
 	}
-	snprintf(text, sizeof(text), "accepted by the BMC %u times, but the machine is still %s after %u s",
-		 job->acceptances, pm_power_state_name(machine->observed), current(job)->timeout_s);
+	if (job->acceptances > 1)
+		snprintf(times, sizeof(times), " %u times", job->acceptances);
+	snprintf(text, sizeof(text), "accepted by the BMC%s, but the machine is still %s after %u s", times,
+		 pm_power_state_name(machine->observed), current(job)->timeout_s);
 	pm_step_failed(job, PM_RESULT_TIMEOUT, text);
 }
 
