@@ -110,57 +110,6 @@ void ipmi_op_cancel(struct ipmi_op *op)
 
 /* ---- deadlines ---- */
 
-/* Some BMCs say nothing where they should refuse. */
-static const char *suspicion(const struct ipmi_bmc *bmc)
-{
-	if (!bmc->waiting)
-		return NULL;
-	switch (bmc->waiting->id) {
-	case IPMI_EXCHANGE_RAKP_1:
-		return "some BMCs are silent to a user that they do not know";
-	case IPMI_EXCHANGE_RAKP_3:
-		return "some BMCs are silent to a wrong password or K_g";
-	case IPMI_EXCHANGE_ACTIVATE:
-		return "many BMCs are silent to a wrong password";
-	default:
-		return NULL;
-	}
-}
-
-/* Packets that were not valid, as far as they did not only come late. */
-static uint32_t invalid_packets(const struct ipmi_bmc *bmc)
-{
-	return bmc->stats.bad_packets - bmc->late_packets;
-}
-
-/* Whether all the messages of a session and its command take the time of an operation, or more. */
-static bool is_slow(const struct ipmi_bmc *bmc)
-{
-	return bmc->head->contact && bmc->round_trip_ms >= bmc->head->timeout_ms / (2 * IPMI_PATIENCE);
-}
-
-/* What is known beside the silence: an error of the network, answers that were not valid, or that the time is short. */
-static const char *circumstance(const struct ipmi_bmc *bmc, char *text, size_t size)
-{
-	uint32_t bad_packets = invalid_packets(bmc) - bmc->head->bad_packets;
-	const char *guess = suspicion(bmc);
-	char seconds[32];
-
-	*text = '\0';
-	if (bmc->network_error)
-		snprintf(text, size, ": %s",
-			 bmc->network_error == ECONNREFUSED ? "connection refused by host"
-							    : strerror(bmc->network_error));
-	else if (bad_packets > 0)
-		snprintf(text, size, ": %u packets from it were not valid and dropped", bad_packets);
-	else if (is_slow(bmc))
-		snprintf(text, size, ": its answers take %s each: set a longer timeout",
-			 ipmi_seconds(bmc->round_trip_ms, seconds, sizeof(seconds)));
-	else if (guess)
-		snprintf(text, size, ": %s (user \"%s\")", guess, bmc->username);
-	return text;
-}
-
 /* Not even on a session that was made just before: it is not the session that is lost, so the next one gets more time. */
 static void note_slow_command(struct ipmi_bmc *bmc)
 {
@@ -171,28 +120,20 @@ static void note_slow_command(struct ipmi_bmc *bmc)
 		bmc->round_trip_ms = (unsigned)silent_ms;
 }
 
+/* A session in which the BMC has answered just now is kept: it is the time that was too short. */
 static void finish_unanswered(struct ipmi_bmc *bmc)
 {
 	struct ipmi_op *op = bmc->head;
-	enum ipmi_result result =
-	    op->contact || bmc->state == IPMI_STATE_READY ? IPMI_TIMEOUT : IPMI_UNREACHABLE;
-	char name[IPMI_NAME_SIZE], limit[32], suite[32] = "", why[128];
+	struct ipmi_reply reply = {
+	    .result = op->contact || bmc->state == IPMI_STATE_READY ? IPMI_TIMEOUT : IPMI_UNREACHABLE};
 
 	note_slow_command(bmc);
 	if (bmc->state == IPMI_STATE_SETUP && bmc->waiting && bmc->transmissions > 1)
 		bmc->gave_up_at = bmc->waiting->id;
-	ipmi_request_name(&op->request, name, sizeof(name));
-	ipmi_seconds(op->timeout_ms, limit, sizeof(limit));
-	circumstance(bmc, why, sizeof(why));
-	if (bmc->waiting && bmc->waiting->framing != IPMI_FRAMING_LAN && bmc->suite_count > 0)
-		snprintf(suite, sizeof(suite), ", cipher suite %u", bmc->suites[bmc->suite]);
-	if (bmc->state == IPMI_STATE_RESOLVING)
-		ipmi_bmc_finish(bmc, result, " has a name that did not resolve within %s", limit);
-	else if (bmc->waiting && bmc->waiting->id < IPMI_EXCHANGE_COMMAND)
-		ipmi_bmc_finish(bmc, result, " did not answer %s (for %s%s) within %s%s", bmc->waiting->name,
-				name, suite, limit, why);
-	else
-		ipmi_bmc_finish(bmc, result, " did not answer %s within %s%s", name, limit, why);
+	ipmi_explain_silence(bmc, &reply);
+	if (bmc->state != IPMI_STATE_READY || !op->contact)
+		ipmi_session_drop(bmc);
+	end_head(bmc, &reply);
 }
 
 /* The session is not at fault; a set-up does not get any further by this. */
@@ -848,7 +789,7 @@ struct ipmi_op *ipmi_bmc_submit(struct ipmi_bmc *bmc, const struct ipmi_request 
 	op->request = *request;
 	op->timeout_ms = request->timeout_ms ? request->timeout_ms : bmc->timeout_ms;
 	op->deadline_ms = ipmi_now_ms() + op->timeout_ms;
-	op->bad_packets = invalid_packets(bmc);
+	op->bad_packets = ipmi_invalid_packets(bmc);
 	if (bmc->tail)
 		bmc->tail->next = op;
 	else

@@ -385,6 +385,10 @@ const char *ipmi_request_name(const struct ipmi_request *request, char *text, si
 /* The same for an exchange of the running operation: its command or a message of the set-up. */
 const char *ipmi_exchange_name(const struct ipmi_bmc *bmc, const struct ipmi_exchange *exchange, char *text,
 			       size_t size);
+/* Explains that the time of the running operation is over: what was not answered, and what may be the reason. */
+void ipmi_explain_silence(const struct ipmi_bmc *bmc, struct ipmi_reply *reply);
+/* Packets of the BMC that were not valid, as far as they did not only come late. */
+uint32_t ipmi_invalid_packets(const struct ipmi_bmc *bmc);
 /* "2.5 s" */
 const char *ipmi_seconds(unsigned ms, char *text, size_t size);
 

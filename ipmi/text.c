@@ -2,6 +2,7 @@
 /*
  * Words for people.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,6 +98,79 @@ const char *ipmi_exchange_name(const struct ipmi_bmc *bmc, const struct ipmi_exc
 		snprintf(text, size, "%s", exchange->name);
 	return text;
 }
+
+/* ---- silence ---- */
+
+/* Some BMCs say nothing where they should refuse. */
+static const char *suspicion(const struct ipmi_bmc *bmc)
+{
+	if (!bmc->waiting)
+		return NULL;
+	switch (bmc->waiting->id) {
+	case IPMI_EXCHANGE_RAKP_1:
+		return "some BMCs are silent to a user that they do not know";
+	case IPMI_EXCHANGE_RAKP_3:
+		return "some BMCs are silent to a wrong password or K_g";
+	case IPMI_EXCHANGE_ACTIVATE:
+		return "many BMCs are silent to a wrong password";
+	default:
+		return NULL;
+	}
+}
+
+uint32_t ipmi_invalid_packets(const struct ipmi_bmc *bmc)
+{
+	return bmc->stats.bad_packets - bmc->late_packets;
+}
+
+/* Whether all the messages of a session and its command take the time of an operation, or more. */
+static bool is_slow(const struct ipmi_bmc *bmc)
+{
+	return bmc->head->contact && bmc->round_trip_ms >= bmc->head->timeout_ms / (2 * IPMI_PATIENCE);
+}
+
+/* What is known beside the silence: an error of the network, answers that were not valid, or that the time is short. */
+static const char *circumstance(const struct ipmi_bmc *bmc, char *text, size_t size)
+{
+	uint32_t bad_packets = ipmi_invalid_packets(bmc) - bmc->head->bad_packets;
+	const char *guess = suspicion(bmc);
+	char seconds[32];
+
+	*text = '\0';
+	if (bmc->network_error)
+		snprintf(text, size, ": %s",
+			 bmc->network_error == ECONNREFUSED ? "connection refused by host"
+							    : strerror(bmc->network_error));
+	else if (bad_packets > 0)
+		snprintf(text, size, ": %u packets from it were not valid and dropped", bad_packets);
+	else if (is_slow(bmc))
+		snprintf(text, size, ": its answers take %s each: set a longer timeout",
+			 ipmi_seconds(bmc->round_trip_ms, seconds, sizeof(seconds)));
+	else if (guess)
+		snprintf(text, size, ": %s (user \"%s\")", guess, bmc->username);
+	return text;
+}
+
+void ipmi_explain_silence(const struct ipmi_bmc *bmc, struct ipmi_reply *reply)
+{
+	const struct ipmi_op *op = bmc->head;
+	char name[IPMI_NAME_SIZE], limit[32], suite[32] = "", why[128];
+
+	ipmi_request_name(&op->request, name, sizeof(name));
+	ipmi_seconds(op->timeout_ms, limit, sizeof(limit));
+	circumstance(bmc, why, sizeof(why));
+	if (bmc->waiting && bmc->waiting->framing != IPMI_FRAMING_LAN && bmc->suite_count > 0)
+		snprintf(suite, sizeof(suite), ", cipher suite %u", bmc->suites[bmc->suite]);
+	if (bmc->state == IPMI_STATE_RESOLVING)
+		ipmi_explain(bmc, reply, " has a name that did not resolve within %s", limit);
+	else if (bmc->waiting && bmc->waiting->id < IPMI_EXCHANGE_COMMAND)
+		ipmi_explain(bmc, reply, " did not answer %s (for %s%s) within %s%s", bmc->waiting->name,
+			     name, suite, limit, why);
+	else
+		ipmi_explain(bmc, reply, " did not answer %s within %s%s", name, limit, why);
+}
+
+/* ---- results ---- */
 
 const char *ipmi_result_name(enum ipmi_result result)
 {

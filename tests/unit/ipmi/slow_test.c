@@ -209,6 +209,21 @@ static void a_session_that_becomes_slow_is_kept(void **state)
 	}
 }
 
+/* Time for five messages: the sixth is for the next operation. */
+static void a_session_that_came_too_late_is_for_the_next_operation(void **state)
+{
+	struct delay delay = {.ms = 200, .kind = ALL_KINDS};
+	struct harness *h = with_delay(&delay, 1100);
+
+	(void)state;
+	harness_bmc(h);
+	assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_TIMEOUT);
+	assert_ok(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false));
+	assert_int_equal(harness_stats(h).sessions, 1);
+	delay.ms = 0;
+	harness_free(h);
+}
+
 /* Only commands are answered late: that is learnt once, and costs no session after that. */
 static void slow_commands_do_not_cost_the_session_each_time(void **state)
 {
@@ -240,6 +255,7 @@ int main(void)
 	    cmocka_unit_test(a_slow_bmc_is_not_asked_more_often),
 	    cmocka_unit_test(a_bmc_that_is_quick_again_is_asked_soon),
 	    cmocka_unit_test(a_session_that_becomes_slow_is_kept),
+	    cmocka_unit_test(a_session_that_came_too_late_is_for_the_next_operation),
 	    cmocka_unit_test(slow_commands_do_not_cost_the_session_each_time),
 	};
 
