@@ -240,6 +240,8 @@ static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
 		raise_privilege(bmc, completion_code);
 		return;
 	}
+	if (completion_code == IPMI_COMP_CODE_INSUFFICIENT_PRIVILEGE_LEVEL)
+		bmc->raised &= ~(1U << running(bmc)->command); /* it was not for the level */
 	ipmi_explain_code(bmc, &reply, bmc->waiting, completion_code);
 	ipmi_bmc_reply(bmc, &reply);
 }

@@ -230,10 +230,28 @@ static void accept_close_session(struct ipmi_bmc *bmc, fiid_obj_t response)
 	ipmi_session_drop(bmc);
 }
 
+/* Codes that are about the level that was asked for, as far as BMCs are known to choose them. */
+static bool is_about_level(uint8_t completion_code)
+{
+	switch (completion_code) {
+	case IPMI_COMP_CODE_SET_SESSION_PRIVILEGE_LEVEL_REQUESTED_LEVEL_NOT_AVAILABLE_FOR_USER:
+	case IPMI_COMP_CODE_SET_SESSION_PRIVILEGE_LEVEL_REQUESTED_LEVEL_EXCEEDS_USER_PRIVILEGE_LIMIT:
+	case IPMI_COMP_CODE_SET_SESSION_PRIVILEGE_LEVEL_CANNOT_DISABLE_USER_LEVEL_AUTHENTICATION:
+	case IPMI_COMP_CODE_PARAMETER_OUT_OF_RANGE:
+	case IPMI_COMP_CODE_INVALID_DATA_FIELD_IN_REQUEST:
+	case IPMI_COMP_CODE_INSUFFICIENT_PRIVILEGE_LEVEL:
+	case IPMI_COMP_CODE_REQUEST_PARAMETER_NOT_SUPPORTED:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Some BMCs do not let a session have less than what it was set up for: then it stays at that. */
 static void reject_set_privilege(struct ipmi_bmc *bmc, uint8_t completion_code)
 {
-	if (bmc->session.wanted_level == bmc->privilege) {
+	if (bmc->session.wanted_level == bmc->privilege || !is_about_level(completion_code)) {
+		bmc->keeps_level = false; /* if it seemed so: the highest one is not granted either */
 		ipmi_session_fail(bmc, IPMI_AUTH_FAILED, completion_code);
 		return;
 	}

@@ -201,6 +201,32 @@ static void a_bmc_that_does_not_let_a_session_go_back(void **state)
 	harness_free(h);
 }
 
+/* What did not help is not kept up: the least is asked for again. */
+static void a_passing_refusal_does_not_raise_the_level_for_good(void **state)
+{
+	struct log log = {.refused_level = IPMI_PRIVILEGE_USER};
+	struct harness *h = logged(&log, IPMI_PRIVILEGE_ADMINISTRATOR);
+
+	(void)state;
+	log.wanted_level = IPMI_PRIVILEGE_ADMINISTRATOR + 1; /* a firmware firewall */
+	log.refused_level = 0;
+	assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_REJECTED);
+	assert_log(&log, "ucac");
+	log.wanted_level = 0;
+	assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_OK);
+	assert_log(&log, "uc");
+	ipmi_session_drop(h->bmc);
+	h->fake.privilege_code = 0xff; /* whatever the level */
+	assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_AUTH_FAILED);
+	h->fake.privilege_code = 0x80;
+	assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_AUTH_FAILED);
+	h->fake.privilege_code = 0;
+	memset(log.text, 0, sizeof(log.text));
+	assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_OK);
+	assert_log(&log, "uc");
+	harness_free(h);
+}
+
 static void a_level_that_is_not_granted_ends_the_operation(void **state)
 {
 	struct log log = {.refused_level = IPMI_PRIVILEGE_OPERATOR};
@@ -277,6 +303,7 @@ int main(void)
 	    cmocka_unit_test(a_momentary_command_leaves_once_even_then),
 	    cmocka_unit_test(a_bmc_that_does_not_let_a_session_have_less),
 	    cmocka_unit_test(a_bmc_that_does_not_let_a_session_go_back),
+	    cmocka_unit_test(a_passing_refusal_does_not_raise_the_level_for_good),
 	    cmocka_unit_test(a_level_that_is_not_granted_ends_the_operation),
 	    cmocka_unit_test(cancelled_while_its_level_is_asked_for),
 	    cmocka_unit_test(cancelled_while_a_kept_session_changes_its_level),
