@@ -232,7 +232,7 @@ static bool is_to_be_seen(const struct pm_job *job, const struct ipmi_reply *rep
 static void look(struct pm_job *job)
 {
 	job->doubt = true;
-	job->doubt_ms = now(job);
+	job->doubt_ms = job->heard_ms = now(job);
 	job->acted_ms = job->sent_ms;
 	wait_for_goal(job);
 }
@@ -381,13 +381,28 @@ static bool is_to_be_repeated(const struct pm_job *job)
 	       now(job) - job->doubt_ms >= RETRY_MS;
 }
 
+/* Nothing came from the BMC, not even parts of a session's set-up, for as long as several tries take. */
+static bool is_silent(struct pm_job *job)
+{
+	const struct pm_machine *machine = job->request.machine;
+	uint64_t silence_ms = FAILURES_MAX * ((uint64_t)machine->config->bmc->timeout_ms + RETRY_MS);
+	struct ipmi_bmc_stats stats;
+
+	ipmi_bmc_stats(machine->bmc->ipmi, &stats);
+	if (stats.last_contact_ms != job->contact_ms) {
+		job->contact_ms = stats.last_contact_ms;
+		job->heard_ms = now(job);
+	}
+	return now(job) - job->heard_ms >= silence_ms;
+}
+
 static void control_tick(struct pm_job *job)
 {
 	if (job->op)
 		return;
 	if (!job->acted || is_to_be_repeated(job))
 		send_request(job);
-	else if (job->doubt && is_wish(current(job)) && job->request.machine->bmc->misses >= FAILURES_MAX)
+	else if (job->doubt && is_wish(current(job)) && is_silent(job))
 		pm_step_failed(job, job->troubled, job->trouble);
 	else
 		pm_timer_start(job->timer, TICK_MS);

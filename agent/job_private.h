@@ -30,8 +30,9 @@ struct pm_job {
 	struct pm_timer *timer;
 	struct ipmi_op *op;
 	struct wol_burst *burst;
-	uint64_t begun_ms, acted_ms, sent_ms,
-	    doubt_ms;    /* loop time: step begun, last accepted, sent, unanswered */
+	uint64_t begun_ms, acted_ms, sent_ms; /* loop time: step begun, last accepted, last sent */
+	uint64_t doubt_ms, heard_ms; /* loop time: not answered, the BMC's last sign of life noticed since */
+	int64_t contact_ms;          /* what the BMC's statistics said of it then */
 	bool confirming; /* the goal seems to be reached already: one fresh look before saying so */
 	bool acted;      /* the BMC accepted, or may have done it, or a magic packet was sent */
 	bool doubt;      /* the command was not answered: whether it was done is to be seen */
