@@ -668,58 +668,6 @@ void ipmi_bmc_wake(struct ipmi_bmc *bmc)
 
 /* ---- public ---- */
 
-static const struct ipmi_protocol *protocol_of(const struct ipmi_bmc_config *c)
-{
-	return c->version == IPMI_VERSION_1_5 ? &ipmi_protocol_1_5 : &ipmi_protocol_2_0;
-}
-
-static bool suites_valid(const struct ipmi_bmc_config *c)
-{
-	if (c->cipher_suite_count == 0 || c->cipher_suite_count > IPMI_CIPHER_SUITES_MAX)
-		return false;
-	for (size_t i = 0; i < c->cipher_suite_count; i++)
-		if (!ipmi_cipher_suite_supported(c->cipher_suites[i]))
-			return false;
-	return true;
-}
-
-bool ipmi_bmc_config_valid(const struct ipmi_bmc_config *c)
-{
-	if (!c->host || !*c->host || c->port == 0 || !c->username ||
-	    strlen(c->username) > IPMI_MAX_USER_NAME_LENGTH || c->privilege < IPMI_PRIVILEGE_USER ||
-	    c->privilege > IPMI_PRIVILEGE_ADMINISTRATOR ||
-	    (c->workarounds & ~protocol_of(c)->workarounds) != 0)
-		return false;
-	if (c->version == IPMI_VERSION_1_5)
-		return c->password_length <= IPMI_1_5_MAX_PASSWORD_LENGTH && c->kg_length == 0;
-	return c->password_length <= IPMI_PASSWORD_MAX && c->kg_length <= IPMI_MAX_K_G_LENGTH &&
-	       suites_valid(c);
-}
-
-static void copy_config(struct ipmi_bmc *bmc, const struct ipmi_bmc_config *c)
-{
-	bmc->port = c->port;
-	snprintf(bmc->username, sizeof(bmc->username), "%s", c->username);
-	if (c->password_length)
-		memcpy(bmc->password, c->password, c->password_length);
-	bmc->password_length = (unsigned)c->password_length;
-	if (c->kg_length)
-		memcpy(bmc->kg, c->kg, c->kg_length);
-	bmc->kg_length = (unsigned)c->kg_length;
-	bmc->protocol = protocol_of(c);
-	bmc->privilege = c->privilege;
-	if (c->version == IPMI_VERSION_2_0) {
-		memcpy(bmc->suites, c->cipher_suites, c->cipher_suite_count);
-		bmc->suite_count = c->cipher_suite_count;
-	}
-	bmc->timeout_ms = c->timeout_ms ? c->timeout_ms : IPMI_TIMEOUT_MS;
-	bmc->retransmit_ms = c->retransmit_ms ? c->retransmit_ms : IPMI_RETRANSMIT_MS;
-	bmc->workarounds = c->workarounds;
-	bmc->stats.ipmi_version = "";
-	bmc->gave_up_at = IPMI_EXCHANGE_COUNT;
-	ipmi_get_random(&bmc->number, sizeof(bmc->number)); /* only makes guessing harder */
-}
-
 int ipmi_bmc_new(struct ipmi_engine *engine, const struct ipmi_bmc_config *config, struct ipmi_bmc **result)
 {
 	struct ipmi_bmc *bmc;
@@ -731,7 +679,10 @@ int ipmi_bmc_new(struct ipmi_engine *engine, const struct ipmi_bmc_config *confi
 		free(bmc);
 		return -ENOMEM;
 	}
-	copy_config(bmc, config);
+	ipmi_bmc_configure(bmc, config);
+	bmc->stats.ipmi_version = "";
+	bmc->gave_up_at = IPMI_EXCHANGE_COUNT;
+	ipmi_get_random(&bmc->number, sizeof(bmc->number)); /* only makes guessing harder */
 	bmc->numeric = ipmi_resolve_numeric(bmc);
 	snprintf(bmc->name, sizeof(bmc->name), strchr(bmc->host, ':') ? "%s%sBMC [%s]:%u" : "%s%sBMC %s:%u",
 		 config->label ? config->label : "", config->label ? ": " : "", bmc->host, bmc->port);

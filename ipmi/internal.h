@@ -3,7 +3,7 @@
  * Shared by the files of the IPMI engine, not for its users: engine.c owns the sockets and finds the BMC that
  * a packet belongs to, bmc.c the queue and clock of one BMC, session.c its sessions, session20.c and session15.c the set-up of one,
  * command.c what can be asked, completion.c what refusals mean, packet.c the bytes, resolve.c the addresses,
- * text.c the words.
+ * config.c the configuration, text.c the words.
  */
 #ifndef PM_IPMI_INTERNAL_H
 #define PM_IPMI_INTERNAL_H
@@ -308,6 +308,10 @@ void ipmi_bmc_restart_deadlines(struct ipmi_bmc *bmc);
 void ipmi_bmc_shut(struct ipmi_bmc *bmc, unsigned timeout_ms);
 /* Frees a BMC whose handles are closed and that nothing waits for any more. */
 void ipmi_bmc_dispose(struct ipmi_bmc *bmc);
+
+/* ---- config.c ---- */
+/* Copies a valid configuration, but for label and host. */
+void ipmi_bmc_configure(struct ipmi_bmc *bmc, const struct ipmi_bmc_config *config);
 
 /* ---- session20.c ---- */
 extern const struct ipmi_exchange ipmi_exchanges_2_0[IPMI_EXCHANGE_1_5 - IPMI_EXCHANGE_2_0];
