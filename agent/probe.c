@@ -36,8 +36,8 @@ struct pm_prober {
 	struct pm_probe *buckets[BUCKETS];
 	unsigned lookups;      /* under way, also those that nobody waits for any more */
 	uint64_t looked_up_ms; /* on the loop's clock: when the name servers last said something; 0: never */
-	TAILQ_HEAD(, pm_probe) queue; /* for a look-up */
-	unsigned alive;               /* probes, connections, lookups and sockets not yet freed */
+	TAILQ_HEAD(probe_queue, pm_probe) queue; /* for a look-up */
+	unsigned alive;                          /* probes, connections, lookups and sockets not yet freed */
 	void (*closed)(void *data);
 	void *closed_data;
 	bool closing;
