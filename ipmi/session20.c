@@ -360,7 +360,9 @@ static void refuse_capabilities(struct ipmi_bmc *bmc, uint8_t completion_code)
 		return;
 	}
 	bmc->stats.ipmi_version = "1.5";
-	ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED, " does not offer IPMI 2.0 sessions on this channel");
+	ipmi_bmc_finish(bmc, IPMI_UNSUPPORTED,
+			" does not offer IPMI 2.0 sessions on this channel: enable them in the BMC, or set "
+			"ipmi-version = \"1.5\" in its credentials");
 }
 
 static bool algorithms_as_asked(const struct ipmi_session *s, fiid_obj_t response)

@@ -244,6 +244,18 @@ static void restore_policies(void **state)
 	harness_free(h);
 }
 
+static void the_octet_of_supported_policies_is_optional(void **state)
+{
+	struct harness *h = new_canned();
+	const uint8_t data[] = {0x07};
+
+	(void)state;
+	assert_int_equal(ask_canned(h, IPMI_SET_POWER_RESTORE_POLICY, data, 0)->result, IPMI_OK);
+	assert_int_equal(ask_canned(h, IPMI_SET_POWER_RESTORE_POLICY, data, sizeof(data))->result, IPMI_OK);
+	h->fake.filter = NULL;
+	harness_free(h);
+}
+
 static void boot_flags(void **state)
 {
 	static const enum ipmi_boot_device devices[] = {
@@ -319,6 +331,7 @@ int main(void)
 	    cmocka_unit_test(power_reading_of_the_simulated_bmc),
 	    cmocka_unit_test(a_bmc_without_dcmi),
 	    cmocka_unit_test(restore_policies),
+	    cmocka_unit_test(the_octet_of_supported_policies_is_optional),
 	    cmocka_unit_test(boot_flags),
 	    cmocka_unit_test(identify),
 	    cmocka_unit_test(controls),
