@@ -14,7 +14,8 @@
 
 #define TICK_MS           250
 #define RETRY_MS          2000  /* after a request without an answer */
-#define FAILURES_MAX      3     /* in a row, of a BMC that is silent or refuses, until the step fails */
+#define FAILURES_MAX      3     /* in a row, of a BMC that refuses, until the step fails */
+#define SILENCES_MAX      5     /* of one that says nothing at all, when a wish is to be told */
 #define REPEAT_MS         15000 /* power up, power down: accepted, but the state does not come */
 #define CYCLE_SETTLE_MS   8000  /* a cycle so short that no poll saw the machine off */
 #define CONFIRM_MARGIN_MS 1000
@@ -108,13 +109,15 @@ static bool worth_retrying(struct pm_job *job, const struct ipmi_reply *reply)
 	enum pm_outcome outcome = pm_outcome_of(reply);
 	bool harmless = outcome == PM_OUTCOME_NOT_DONE ||
 			(outcome == PM_OUTCOME_DOUBTFUL && !job->steps[job->step].momentary);
+	bool wish = !current(job)->momentary;
 	bool lives = reply->result == IPMI_TIMEOUT || reply->result == IPMI_SESSIONS_EXHAUSTED;
+	unsigned most = wish && reply->result == IPMI_UNREACHABLE ? SILENCES_MAX : FAILURES_MAX;
 
-	if (lives && !current(job)->momentary)
+	if (lives && wish)
 		job->failures = 0;
 	else
 		job->failures++;
-	return harmless && job->failures < FAILURES_MAX;
+	return harmless && job->failures < most;
 }
 
 /* What the BMC reports now, as the poll would have found it. */
@@ -385,7 +388,7 @@ static bool is_to_be_repeated(const struct pm_job *job)
 static bool is_silent(struct pm_job *job)
 {
 	const struct pm_machine *machine = job->request.machine;
-	uint64_t silence_ms = FAILURES_MAX * ((uint64_t)machine->config->bmc->timeout_ms + RETRY_MS);
+	uint64_t silence_ms = SILENCES_MAX * ((uint64_t)machine->config->bmc->timeout_ms + RETRY_MS);
 	struct ipmi_bmc_stats stats;
 
 	ipmi_bmc_stats(machine->bmc->ipmi, &stats);
