@@ -35,9 +35,9 @@ static bool write_log(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packe
 		log->text[end] = 'c';
 	if (kind != FAKE_SET_PRIVILEGE)
 		return true;
-	level = packet[AT_LEVEL];
+	level = packet[AT_CODE] == 0 ? packet[AT_LEVEL] : 0; /* a refusal does not repeat it */
 	log->text[end] = "??uoa"[level];
-	if (level == log->refused_level)
+	if (level != 0 && level == log->refused_level)
 		refuse_level(packet, length);
 	else
 		fake->completion_code = level < log->wanted_level ? 0xd4 : 0;
