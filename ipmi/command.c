@@ -74,7 +74,7 @@ static void accept_chassis_status(struct ipmi_bmc *bmc, fiid_obj_t response)
 	ipmi_bmc_reply(bmc, &reply);
 }
 
-/* ---- commands whose answer is only a completion code ---- */
+/* ---- commands whose answer is only a completion code, as far as it is read ---- */
 
 static void accept_plain(struct ipmi_bmc *bmc, fiid_obj_t response)
 {
@@ -82,6 +82,11 @@ static void accept_plain(struct ipmi_bmc *bmc, fiid_obj_t response)
 
 	(void)response;
 	ipmi_bmc_reply(bmc, &reply);
+}
+
+bool ipmi_command_has_data(const struct ipmi_exchange *exchange)
+{
+	return exchange->accept != accept_plain;
 }
 
 static int fill_chassis_control(const struct ipmi_bmc *bmc, fiid_obj_t request)

@@ -354,6 +354,8 @@ bool ipmi_session_unanswered(struct ipmi_bmc *bmc);
 
 /* ---- command.c ---- */
 extern const struct ipmi_exchange ipmi_command_exchanges[IPMI_COMMAND_COUNT];
+/* Whether anything but the completion code of its answer is read; without, it need not be there. */
+bool ipmi_command_has_data(const struct ipmi_exchange *exchange);
 
 /* ---- completion.c ---- */
 enum ipmi_remedy {

@@ -316,7 +316,7 @@ static enum ipmi_verdict check_message(struct ipmi_bmc *bmc, const uint8_t *mess
 	    ipmi_check_cmd(response, exchange->cmd) != 1)
 		return IPMI_PACKET_INVALID;
 	if (verdict == IPMI_PACKET_VALID && ipmi_check_completion_code_success(response) == 1 &&
-	    fiid_obj_packet_valid(response) != 1)
+	    ipmi_command_has_data(exchange) && fiid_obj_packet_valid(response) != 1)
 		return IPMI_PACKET_MALFORMED;
 	return verdict;
 }
