@@ -270,9 +270,6 @@ static void reject_command(struct ipmi_bmc *bmc, uint8_t completion_code)
 	COMMAND(command_, privilege_, reading_, name_, IPMI_NET_FN_CHASSIS_RQ, cmd_, template_, fill_, \
 		accept_)
 
-/* The octet of supported policies, which some BMCs leave out, is not looked at. */
-#define tmpl_restore_policy_rq tmpl_cmd_set_power_restore_policy_rq
-#define tmpl_restore_policy_rs tmpl_cmd_chassis_control_rs
 /* FreeIPMI has templates of the options and their answers for each parameter. */
 #define tmpl_boot_flags_get_rq  tmpl_cmd_get_system_boot_options_rq
 #define tmpl_boot_flags_get_rs  tmpl_cmd_get_system_boot_options_boot_flags_rs
@@ -289,7 +286,7 @@ const struct ipmi_exchange ipmi_command_exchanges[IPMI_COMMAND_COUNT] = {
     CHASSIS_COMMAND(IPMI_CHASSIS_IDENTIFY, OPERATOR, false, "Chassis Identify", IPMI_CMD_CHASSIS_IDENTIFY,
 		    tmpl_cmd_chassis_identify, fill_identify, accept_plain),
     CHASSIS_COMMAND(IPMI_SET_POWER_RESTORE_POLICY, OPERATOR, false, "Set Power Restore Policy",
-		    IPMI_CMD_SET_POWER_RESTORE_POLICY, tmpl_restore_policy, fill_restore_policy,
+		    IPMI_CMD_SET_POWER_RESTORE_POLICY, tmpl_cmd_set_power_restore_policy, fill_restore_policy,
 		    accept_plain),
     CHASSIS_COMMAND(IPMI_GET_BOOT_FLAGS, OPERATOR, true, "Get System Boot Options",
 		    IPMI_CMD_GET_SYSTEM_BOOT_OPTIONS, tmpl_boot_flags_get, fill_get_boot_flags,
