@@ -121,22 +121,23 @@ diag "$(log_lines | grep -o 'polls since.*')"
 
 # ---- a reload disturbs nobody ----
 
-conf 1h | lab_agent_conf
+conf 1d | lab_agent_conf
 lab_agent_stop
 farm bmc all expire >/dev/null # what was left of those that were dead when the agent stopped
 log_mark
 lab_agent || bail_out "no agent"
-swept "$BMCS answered" "with an interval of an hour again"
+swept "$BMCS answered" "with an interval of a day"
 farm totals reset >/dev/null
-conf 1h $((BMCS - 1)) | lab_agent_conf
+conf 1d $((BMCS - 1)) | lab_agent_conf
 log_mark
 lab_agent_reload
 wait_until "$WAIT_S" logged '599 machines'
-conf 1h | lab_agent_conf
+conf 1d | lab_agent_conf
 log_mark
 lab_agent_reload
 swept 'asked 1 BMC: 1 answered, 0 did not' "a reload that adds one asks one"
-is "$(farm_total get-chassis-status)" 1 "and leaves the others alone"
+polls=$(farm_total get-chassis-status) # spread over the day, one of the others may be due just now
+ok $((polls <= 3 ? 0 : 1)) "and leaves the others alone: $polls polls"
 lab_agent_stop
 is "$LAB_STATUS" 0 "the agent stops cleanly"
 is "$(farm_total sessions)" 0 "and leaves no session open"
