@@ -289,6 +289,14 @@ static void note_sent(struct ipmi_bmc *bmc)
 		bmc->head->sent = true;
 }
 
+/* The network says that nobody is there: there is no answer to wait for, unless all addresses have been tried. */
+static void hurry_to_next_address(struct ipmi_bmc *bmc)
+{
+	if (bmc->waiting && bmc->waiting->id == IPMI_EXCHANGE_AUTH_CAPABILITIES &&
+	    bmc->transmissions < bmc->address_count)
+		bmc->transmit_at_ms = ipmi_now_ms();
+}
+
 static void transmit_waiting(struct ipmi_bmc *bmc)
 {
 	int status;
@@ -306,6 +314,8 @@ static void transmit_waiting(struct ipmi_bmc *bmc)
 	bmc->transmissions++;
 	bmc->transmit_at_ms = ipmi_now_ms() + bmc->interval_ms;
 	bmc->interval_ms += bmc->interval_ms / 2;
+	if (status < 0 && status != -EAGAIN)
+		hurry_to_next_address(bmc);
 }
 
 /*
@@ -414,6 +424,8 @@ static void retransmit(struct ipmi_bmc *bmc, uint64_t now_ms)
 void ipmi_bmc_network_error(struct ipmi_bmc *bmc, int error)
 {
 	bmc->network_error = error;
+	hurry_to_next_address(bmc);
+	ipmi_bmc_wake(bmc);
 }
 
 /* ---- receiving ---- */

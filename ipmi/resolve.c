@@ -67,6 +67,7 @@ static const char *missing_interface(struct ipmi_bmc *bmc)
 	return index ? NULL : zone + 1;
 }
 
+/* The one in use stays that, as long as it is among them: it may be the only one where the BMC listens. */
 static void keep_addresses(struct ipmi_bmc *bmc, const struct addrinfo *list)
 {
 	bmc->address_count = 0;
@@ -79,6 +80,8 @@ static void keep_addresses(struct ipmi_bmc *bmc, const struct addrinfo *list)
 			continue;
 		memset(address, 0, sizeof(*address));
 		memcpy(address, list->ai_addr, list->ai_addrlen);
+		if (ipmi_address_equal(address, &bmc->peer))
+			bmc->address = bmc->address_count;
 		bmc->address_count++;
 	}
 }
