@@ -44,6 +44,13 @@ static inline void harness_on_tick(uv_timer_t *timer)
 	(void)timer;
 }
 
+/* For tests of what is not sent again: a busy machine is not taken for silence. */
+static inline void harness_be_patient(struct harness *h)
+{
+	h->config.retransmit_ms = 10000;
+	h->config.timeout_ms = 30000;
+}
+
 /* The BMC at the fake's address; a test may change h->config before. */
 static inline void harness_bmc(struct harness *h)
 {

@@ -3,6 +3,8 @@
  * Packets that are not what they should be: in every state they are dropped and counted, and the true answer
  * that follows is still taken.
  */
+#include <unistd.h>
+
 #include "tests/unit/ipmi/harness.h"
 
 /* What a test sends in place of the true answer of one kind. Returns how many packets it sent. */
@@ -161,12 +163,29 @@ static unsigned wrong_fields_in_setup(struct fake_bmc *fake, const uint8_t *pack
 	return sent;
 }
 
+/* Refusals are believed without much, but not without our session ID. */
+static unsigned refused_in_another_session(struct fake_bmc *fake, const uint8_t *packet, size_t length)
+{
+	uint8_t copy[24];
+
+	(void)length;
+	memcpy(copy, packet, sizeof(copy));
+	copy[14] = 8;
+	copy[17] = 0x0d;
+	copy[20] ^= 0x01;
+	fake_send(fake, copy, sizeof(copy));
+	return 1;
+}
+
 static void setup_answers_that_match_nothing(void **state)
 {
 	(void)state;
 	withstand(FAKE_OPEN_SESSION, 3, wrong_fields_in_setup);
 	withstand(FAKE_RAKP_1, 3, wrong_fields_in_setup);
 	withstand(FAKE_RAKP_3, 3, wrong_fields_in_setup);
+	withstand(FAKE_OPEN_SESSION, 3, refused_in_another_session);
+	withstand(FAKE_RAKP_1, 3, refused_in_another_session);
+	withstand(FAKE_RAKP_3, 3, refused_in_another_session);
 }
 
 static unsigned flipped_lan_message(struct fake_bmc *fake, const uint8_t *packet, size_t length)
@@ -248,6 +267,60 @@ static void replays(void **state)
 	h = harness_new();
 	harness_speak_1_5(h);
 	withstand_replays(h);
+}
+
+/* The answer to a poll that was cancelled comes before that to the next one: it says "on", and the machine is off. */
+struct held {
+	uint8_t packet[FAKE_PACKET_MAX];
+	size_t length;
+};
+
+static bool hold_first_answer(struct fake_bmc *fake, enum fake_kind kind, uint8_t *packet, size_t length)
+{
+	struct held *held = ((struct harness *)fake->data)->data;
+
+	if (kind != FAKE_COMMAND)
+		return true;
+	if (held->length == 0) {
+		memcpy(held->packet, packet, length);
+		held->length = length;
+		return false;
+	}
+	fake_send(fake, held->packet, held->length);
+	return true;
+}
+
+static void withstand_an_answer_of_before(struct harness *h)
+{
+	struct held held = {.length = 0};
+	struct ipmi_op *op;
+
+	h->data = &held;
+	h->fake.filter = hold_first_answer;
+	h->config.retransmit_ms = 10000;
+	h->config.timeout_ms = 20000;
+	h->fake.power = true;
+	harness_bmc(h);
+	op = harness_submit(h, IPMI_GET_CHASSIS_STATUS, false);
+	while (held.length == 0)
+		uv_run(&h->loop, UV_RUN_ONCE);
+	ipmi_op_cancel(op);
+	h->fake.power = false;
+	assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_OK);
+	assert_false(h->reply.chassis.power_on);
+	h->fake.filter = NULL;
+	harness_free(h);
+}
+
+static void answers_of_before(void **state)
+{
+	struct harness *h = harness_new();
+
+	(void)state;
+	withstand_an_answer_of_before(h);
+	h = harness_new();
+	harness_speak_1_5(h);
+	withstand_an_answer_of_before(h);
 }
 
 /* FreeIPMI asserts that what comes inside a session with encryption is encrypted. */
@@ -352,6 +425,24 @@ static unsigned not_authenticated(struct fake_bmc *fake, const uint8_t *packet, 
 	return 4;
 }
 
+/* Only a session that is not there yet can be refused without authentication. */
+static unsigned refused_without_authentication(struct fake_bmc *fake, const uint8_t *packet, size_t length)
+{
+	uint8_t copy[LAN_CODE + 1 + 8], *message = copy + LAN_CODE + 1;
+
+	(void)length;
+	memcpy(copy, packet, LAN_CODE);
+	memcpy(message, packet + LAN_MESSAGE_AT, 6);
+	copy[LAN_TYPE] = 0;
+	copy[LAN_CODE] = 8;
+	message[6] = 0xd5;
+	message[7] = 0;
+	for (size_t i = 3; i < 7; i++)
+		message[7] = (uint8_t)(message[7] - message[i]);
+	fake_send(fake, copy, sizeof(copy));
+	return 1;
+}
+
 /* The length octet says more than there is, or less, or there is much behind the message. */
 static unsigned wrong_lengths(struct fake_bmc *fake, const uint8_t *packet, size_t length)
 {
@@ -386,7 +477,8 @@ static unsigned refusal_with_a_wrong_code(struct fake_bmc *fake, const uint8_t *
 
 static void wrong_in_an_ipmi_1_5_session(void **state)
 {
-	static const attack_fn attacks[] = {signed_1_5_but_wrong, not_authenticated, wrong_lengths};
+	static const attack_fn attacks[] = {signed_1_5_but_wrong, not_authenticated, wrong_lengths,
+					    refused_without_authentication};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
@@ -456,6 +548,44 @@ static void other_senders(void **state)
 	harness_free(h);
 }
 
+/* From so many addresses that some of them share the BMC's place in the table of addresses. */
+enum { NEIGHBOURS = 250 };
+
+static unsigned from_neighbours(struct fake_bmc *fake, const uint8_t *packet, size_t length)
+{
+	for (uint32_t i = 1; i <= NEIGHBOURS; i++) {
+		struct sockaddr_in address = {.sin_family = AF_INET,
+					      .sin_port = htons(fake->port),
+					      .sin_addr.s_addr = htonl(0x7f010000U + i)};
+		int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+		assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+		assert_int_equal(
+		    sendto(fd, packet, length, 0, (struct sockaddr *)&fake->peer, sizeof(fake->peer)),
+		    length);
+		close(fd);
+	}
+	return NEIGHBOURS;
+}
+
+static void neighbours_in_the_table(void **state)
+{
+	struct harness *h = harness_new();
+	struct attack attack = {.kind = FAKE_COMMAND, .run = from_neighbours};
+
+	(void)state;
+	h->data = &attack;
+	h->fake.filter = attack_filter;
+	h->config.retransmit_ms = 100;
+	h->config.timeout_ms = 5000;
+	harness_bmc(h);
+	assert_int_equal(harness_ask(h, IPMI_GET_CHASSIS_STATUS, false)->result, IPMI_OK);
+	assert_true(harness_stats(h).retransmits > 0);
+	assert_int_equal(harness_stats(h).bad_packets, 0);
+	h->fake.filter = NULL;
+	harness_free(h);
+}
+
 static void unasked_packets(void **state)
 {
 	struct harness *h = harness_new();
@@ -482,10 +612,12 @@ int main(void)
 	    cmocka_unit_test(setup_answers_that_match_nothing),
 	    cmocka_unit_test(messages_outside_a_session_with_wrong_checksums),
 	    cmocka_unit_test(replays),
+	    cmocka_unit_test(answers_of_before),
 	    cmocka_unit_test(downgraded_protection),
 	    cmocka_unit_test(wrong_although_signed),
 	    cmocka_unit_test(noise_in_every_state),
 	    cmocka_unit_test(other_senders),
+	    cmocka_unit_test(neighbours_in_the_table),
 	    cmocka_unit_test(unasked_packets),
 	};
 

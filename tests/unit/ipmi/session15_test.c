@@ -38,6 +38,7 @@ static void a_session_is_set_up_kept_and_closed(void **state)
 	struct ipmi_bmc_stats stats;
 
 	(void)state;
+	harness_be_patient(h);
 	harness_bmc(h);
 	assert_ok(harness_ask(h, IPMI_CHASSIS_CONTROL, true));
 	assert_int_equal(harness_stats(h).requests, 5);
@@ -98,6 +99,7 @@ static void sequence_numbers_wrap_around(void **state)
 	struct sim_session *s;
 
 	(void)state;
+	harness_be_patient(h);
 	harness_bmc(h);
 	assert_ok(poll(h));
 	s = fake_session(&h->fake);
@@ -394,6 +396,7 @@ static void sequence_numbers_that_begin_beside_the_first(void **state)
 
 		h->data = &shift;
 		h->fake.filter = shift_sequence;
+		harness_be_patient(h);
 		harness_bmc(h);
 		for (int polls = 0; polls < 10; polls++)
 			assert_ok(poll(h));
