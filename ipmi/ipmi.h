@@ -209,9 +209,9 @@ struct ipmi_bmc_stats {
 int ipmi_engine_new(uv_loop_t *loop, struct ipmi_engine **engine);
 
 /*
- * Closes the sessions of all BMCs (Close Session is sent to each, answers are awaited for at most
- * timeout_ms; a look-up of a name that is under way takes as long as the resolver makes it), ends pending requests with IPMI_CANCELLED, then calls done and frees the engine and what is
- * left of its BMCs.
+ * Closes the sessions of all BMCs (Close Session is sent to each, answers are awaited for at most timeout_ms; a
+ * look-up of a name that is under way takes as long as the resolver makes it), ends pending requests with
+ * IPMI_CANCELLED, then calls done and frees the engine and what is left of its BMCs.
  */
 void ipmi_engine_close(struct ipmi_engine *engine, unsigned timeout_ms, void (*done)(void *data), void *data);
 
