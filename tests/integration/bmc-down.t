@@ -12,7 +12,7 @@ lab_begin "$@"
 
 # ---- given: BMCs polled every second; the first machines have numbers of misses of their own ----
 
-{ lab_snmptrapd && lab_snmpd && lab_farm --count 250 --slots 32; } || bail_out "no farm"
+{ lab_snmptrapd && lab_snmpd && lab_farm --count 250; } || bail_out "no farm"
 farm bmc all power on >/dev/null
 own_password() { lab_agent_secret own "$1" >/dev/null; }
 own_password "$(<"$LAB_BMC_PASSWORD_FILE")"
