@@ -300,13 +300,18 @@ static void flush(void *data)
 	pm_flush(data);
 }
 
+static bool is_configured(uint32_t machine, void *agent)
+{
+	return pm_agent_machine(agent, machine) != NULL;
+}
+
 static void expire(void *data)
 {
 	struct pm_agent *agent = data;
 	struct pm_error err = {""};
 
 	if (pm_store_expire(agent->store, pm_time_ms() - (int64_t)agent->inventory->agent.history_s * 1000,
-			    &err) < 0)
+			    is_configured, agent, &err) < 0)
 		pm_log(LOG_WARNING, "old history can not be removed: %s", err.text);
 	pm_timer_start(agent->expire_timer, EXPIRE_INTERVAL_MS);
 }

@@ -99,7 +99,9 @@ static int store_state(struct pm_machine *machine, struct pm_error *err)
 					      .on_count = machine->on_count,
 					      .off_count = machine->off_count,
 					      .bmc_down = machine->bmc && machine->bmc->down,
-					      .unknown_told = pm_state_unknown_told(machine)};
+					      .unknown_told = pm_state_unknown_told(machine),
+					      .last_result = machine->last_result,
+					      .last_result_text = machine->last_result_text};
 
 	return machine->state_dirty ? pm_store_state_put(machine->agent->store, &state, err) : 0;
 }

@@ -377,21 +377,12 @@ static void restore_event(const struct pm_stored_event *event, void *data)
 		pm_event_restore(machine, event);
 }
 
-static void restore_result(const struct pm_stored_job *job, void *data)
-{
-	struct pm_machine *machine = pm_agent_machine(data, job->machine);
-
-	if (machine && machine->last_result == PM_RESULT_NONE)
-		pm_state_result(machine, job->result, job->text);
-}
-
 static void restore(struct pm_agent *agent)
 {
 	struct pm_error err = {""};
 
 	if (pm_store_states_load(agent->store, restore_state, agent, &err) < 0 ||
-	    pm_store_events_load(agent->store, restore_event, agent, &err) < 0 ||
-	    pm_store_jobs_last(agent->store, restore_result, agent, &err) < 0)
+	    pm_store_events_load(agent->store, restore_event, agent, &err) < 0)
 		pm_log(LOG_ERR, "what was known before can not be read: %s", err.text);
 }
 

@@ -279,7 +279,7 @@ int pm_jobs_store(struct pm_agent *agent, struct pm_error *err)
 	int error = store_begins(agent, err);
 
 	for (const struct pm_job_end *end = agent->job_ends; end && !error; end = end->next)
-		error = pm_store_job_update(agent->store,
+		error = pm_store_job_ended(agent->store,
 					    &(struct pm_stored_job){.id = end->id,
 								    .state = end->state,
 								    .result = end->result,

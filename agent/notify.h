@@ -20,13 +20,14 @@ enum pm_notification_type { /* sub-identifiers below { pmstack 0 } */
 			    PM_NOTIFY_BMC_DOWN = 8,
 			    PM_NOTIFY_BMC_UP = 9,
 			    PM_NOTIFY_AGENT_STARTED = 11,
-			    PM_NOTIFY_INHIBIT_CHANGE = 12
+			    PM_NOTIFY_INHIBIT_CHANGE = 12,
+			    PM_NOTIFY_GROUP_FINISHED = 13
 };
 
 /* A snapshot: the values as they were when it happened. Which of them go out is the type's matter. */
 struct pm_notification {
 	struct pm_notification *next;
-	uint64_t id; /* unique for the process, never 0 */
+	uint64_t id; /* unique for ever, never 0 */
 	bool on_its_way;
 	enum pm_notification_type type;
 	uint32_t machine, nic;
@@ -45,6 +46,8 @@ struct pm_notification {
 	char inhibit_reason[256];
 	uint32_t event_index;
 	uint32_t agent, machines; /* pmAgentIndex and how many it serves */
+	char group_name[33];
+	uint32_t jobs, succeeded, failed; /* of the group's command */
 };
 
 struct pm_notify_queue;

@@ -362,6 +362,11 @@ void pm_state_restore(struct pm_machine *machine, const struct pm_stored_state *
 	machine->last_change_ms = stored->last_change_ms;
 	machine->on_count = stored->on_count;
 	machine->off_count = stored->off_count;
+	if (stored->last_result) {
+		machine->last_result = stored->last_result;
+		pm_text_format(machine->last_result_text, sizeof(machine->last_result_text), "%s",
+			       stored->last_result_text);
+	}
 	if (machine->bmc) {
 		machine->bmc->down = stored->bmc_down;
 		machine->bmc->up_answers = UP_ANSWERS;
@@ -372,4 +377,6 @@ void pm_state_result(struct pm_machine *machine, enum pm_result result, const ch
 {
 	machine->last_result = result;
 	pm_text_format(machine->last_result_text, sizeof(machine->last_result_text), "%s", text);
+	machine->state_dirty = true;
+	pm_flush_machine(machine);
 }

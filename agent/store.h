@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * What must outlive the process, in SQLite: the persistent indexes, settings written by SNMP, the last observed
- * states, the event ring and the job journal. One file, state.db, in the state directory; one writer at a time.
+ * states, the event ring, jobs with their steps, groups' commands, and notifications that no master has taken yet. One
+ * file, state.db, in the state directory; one writer at a time.
  *
- * Functions that fail return a negative errno value and the reason in err; nothing is then stored.
+ * Functions that fail return a negative errno value and the reason in err; nothing is then stored. Texts given to
+ * callbacks are valid during the call.
  */
 #ifndef PM_STORE_H
 #define PM_STORE_H
@@ -27,8 +29,8 @@ void pm_store_close(struct pm_store *store);
 
 /*
  * Groups the calls between them into one commit. Do not nest. A failed commit has rolled back. pm_store_begin(): the
- * commit is on the disk when it returns. pm_store_begin_quick(): it outlives the process, but perhaps not a loss of
- * power; for what can be observed anew.
+ * commit is on the disk when it returns; for what a manager is told to be done. pm_store_begin_quick(): it outlives the
+ * process, but a loss of power only after pm_store_sync(); for everything else.
  */
 int pm_store_begin(struct pm_store *store, struct pm_error *err);
 int pm_store_begin_quick(struct pm_store *store, struct pm_error *err);
@@ -67,8 +69,10 @@ struct pm_stored_state {
 	unsigned power_state, source;
 	int64_t last_change_ms;
 	uint32_t on_count, off_count;
-	bool bmc_down;     /* pmBmcDown, and no pmBmcUp */
-	bool unknown_told; /* that it is unknown by now */
+	bool bmc_down;        /* pmBmcDown, and no pmBmcUp */
+	bool unknown_told;    /* that it is unknown by now */
+	unsigned last_result; /* PmResult */
+	const char *last_result_text;
 };
 int pm_store_state_put(struct pm_store *store, const struct pm_stored_state *state, struct pm_error *err);
 int pm_store_states_load(struct pm_store *store,
@@ -79,7 +83,7 @@ struct pm_stored_event {
 	uint32_t machine, index;
 	int64_t time_ms;
 	unsigned kind, severity;
-	const char *text; /* valid during the call */
+	const char *text;
 };
 /* Adds an event and forgets those of the same machine with an index of at most forget. */
 int pm_store_event_put(struct pm_store *store, const struct pm_stored_event *event, uint32_t forget,
@@ -88,34 +92,123 @@ int pm_store_event_put(struct pm_store *store, const struct pm_stored_event *eve
 int pm_store_events_load(struct pm_store *store,
 			 void (*each)(const struct pm_stored_event *event, void *data), void *data,
 			 struct pm_error *err);
-/* Forgets events and finished jobs from before this time. */
-int pm_store_expire(struct pm_store *store, int64_t before_ms, struct pm_error *err);
 
+/*
+ * Forgets events from before this time (but the newest of a machine: its index must not be given again), and of machines
+ * that are not configured any more what of their jobs is older. configured NULL: all are.
+ */
+int pm_store_expire(struct pm_store *store, int64_t before_ms,
+		    bool (*configured)(uint32_t machine, void *data), void *data, struct pm_error *err);
+
+/* --- jobs ------------------------------------------------------------------------------------- */
+
+#define PM_STORE_SETTING_MAX 16
+
+/* A row of pmJobTable; the numbers are those of struct pm_job. Times are of the wall clock, 0: not yet. */
 struct pm_stored_job {
 	int64_t id; /* unique for ever */
-	uint32_t machine, nic;
-	unsigned action, origin; /* PmCommand; enum pm_origin */
-	unsigned state, result;  /* PmJobState; PmResult */
-	int64_t start_ms, end_ms;
-	const char *text; /* valid during the call */
-	int64_t
-	    not_before_ms; /* PM_JOB_SCHEDULED: it begins then at the earliest, 0: at once; else when it began */
-	uint32_t
-	    stagger_ms; /* 0, or: the jobs with this and the same start_ms begin so far apart, in the order of ids */
+	uint32_t machine;
+	const char *owner; /* NULL is "" */
+	const char *name;  /* NULL in pm_store_job_insert(): set-<id> */
+	const char *label;
+	unsigned origin;
+	unsigned action, scope, force;
+	uint32_t vm, nic;
+	uint32_t delay_s, timeout_s, vm_timeout_s;
+	bool arm_wol, dry_run;
+	unsigned init_level;
+	unsigned wol_addr_type, wol_addr_length;
+	uint8_t wol_addr[16];
+	uint16_t wol_port;
+	unsigned storage;
+	uint8_t setting[PM_STORE_SETTING_MAX]; /* of a BMC, as its owner writes it */
+	unsigned row_status;
+	bool enabled;
+	uint32_t retain_s;
+	unsigned state, result;
+	const char *text;
+	int64_t created_ms, not_before_ms, begin_ms, end_ms;
+	uint32_t stagger_ms;
+	int64_t group;    /* id of the group's command; 0: none */
+	int64_t start_ms; /* created_ms, for store_legacy.c */
 };
-/* Writes a new job durably and gives it its id. */
+/*
+ * Adds a job and gives it its id. A row with the same machine, owner and name gives way to it: the caller, who knows what
+ * there is, has none.
+ */
 int pm_store_job_insert(struct pm_store *store, struct pm_stored_job *job, struct pm_error *err);
-int pm_store_job_begun(struct pm_store *store, int64_t id, int64_t begin_ms, struct pm_error *err);
+/* The whole row by its id; but machine, owner, name, origin and created_ms never change. */
 int pm_store_job_update(struct pm_store *store, const struct pm_stored_job *job, struct pm_error *err);
+/* With its steps. One that is not there is no error. */
 int pm_store_job_delete(struct pm_store *store, int64_t id, struct pm_error *err);
-/* When a job last ended; 0: none has. */
+/* Of one machine, or of all (0), ascending by machine and id. each must not write to the store. */
+int pm_store_jobs_load(struct pm_store *store, uint32_t machine,
+		       void (*each)(const struct pm_stored_job *job, void *data), void *data,
+		       struct pm_error *err);
+
+/* A row of pmJobStepTable; the numbers are those of struct pm_step. */
+struct pm_stored_step {
+	int64_t job;
+	unsigned index; /* from 1 */
+	unsigned action;
+	uint32_t vm;
+	unsigned level, goal;
+	uint32_t timeout_s;
+	bool momentary, alternative;
+	unsigned state, result;
+	const char *text;
+	int64_t start_ms, end_ms;
+};
+/* Adds or replaces it. */
+int pm_store_step_put(struct pm_store *store, const struct pm_stored_step *step, struct pm_error *err);
+/* Takes away the steps of a job: it gets another plan. */
+int pm_store_steps_delete(struct pm_store *store, int64_t job, struct pm_error *err);
+/* In the order of pm_store_jobs_load() and ascending index. */
+int pm_store_steps_load(struct pm_store *store, uint32_t machine,
+			void (*each)(const struct pm_stored_step *step, void *data), void *data,
+			struct pm_error *err);
+
+/* One command to a group, until all of its jobs have ended. */
+struct pm_stored_group {
+	int64_t id; /* unique for ever */
+	const char *name;
+	unsigned action;
+	int64_t start_ms;
+	uint32_t jobs, under_way, refused, succeeded, failed;
+};
+int pm_store_group_insert(struct pm_store *store, struct pm_stored_group *group, struct pm_error *err);
+int pm_store_group_update(struct pm_store *store, const struct pm_stored_group *group, struct pm_error *err);
+int pm_store_group_delete(struct pm_store *store, int64_t id, struct pm_error *err);
+/* Ascending by id. */
+int pm_store_groups_load(struct pm_store *store,
+			 void (*each)(const struct pm_stored_group *group, void *data), void *data,
+			 struct pm_error *err);
+
+/* --- store_legacy.c: until jobs are rows ------------------------------------------------------- */
+
+int pm_store_job_begun(struct pm_store *store, int64_t id, int64_t begin_ms, struct pm_error *err);
+int pm_store_job_ended(struct pm_store *store, const struct pm_stored_job *job, struct pm_error *err);
 int pm_store_jobs_last_end(struct pm_store *store, int64_t *end_ms, struct pm_error *err);
-/* Of each machine the last job that has ended: machine, result and text. */
 int pm_store_jobs_last(struct pm_store *store, void (*each)(const struct pm_stored_job *job, void *data),
 		       void *data, struct pm_error *err);
-/* Jobs that have no end yet, in the order of their ids. */
 int pm_store_jobs_unfinished(struct pm_store *store,
 			     void (*each)(const struct pm_stored_job *job, void *data), void *data,
 			     struct pm_error *err);
+
+/* --- notifications ---------------------------------------------------------------------------- */
+
+struct pm_notification; /* agent/notify.h */
+
+/* Adds one with the id it has. */
+int pm_store_notification_put(struct pm_store *store, const struct pm_notification *notification,
+			      struct pm_error *err);
+/* One that is not there is no error. */
+int pm_store_notification_delete(struct pm_store *store, uint64_t id, struct pm_error *err);
+/* Ascending by id. */
+int pm_store_notifications_load(struct pm_store *store,
+				void (*each)(const struct pm_notification *notification, void *data),
+				void *data, struct pm_error *err);
+/* The highest id that ever was in the store; 0: none. */
+int pm_store_notifications_last_id(struct pm_store *store, uint64_t *id, struct pm_error *err);
 
 #endif

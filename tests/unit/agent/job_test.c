@@ -578,7 +578,7 @@ static int64_t ended_at(int64_t end_ms, uint32_t machine)
 	const struct pm_stored_job end = {
 	    .id = id, .state = PM_JOB_SUCCEEDED, .result = PM_RESULT_OK, .end_ms = end_ms, .text = ""};
 
-	assert_int_equal(pm_store_job_update(world.agent.store, &end, &err), 0);
+	assert_int_equal(pm_store_job_ended(world.agent.store, &end, &err), 0);
 	return id;
 }
 

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the store has of machines: their indexes, settings, last states and events. */
+#include "agent/store_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* --- indexes ---------------------------------------------------------------------------------- */
+
+int pm_store_machine_index(struct pm_store *store, const char *name, uint32_t first, uint32_t last,
+			   uint32_t *index, struct pm_error *err)
+{
+	int64_t number = 0;
+	int found = pm_store_query(store, pm_store_bind(store, MACHINE_GET, "s", name), &number, err);
+
+	if (found < 0)
+		return found;
+	if (!found) {
+		found = pm_store_query(store,
+				       pm_store_bind(store, MACHINE_TOP, "ii", (int64_t)first, (int64_t)last),
+				       &number, err);
+		if (found < 0)
+			return found;
+		number = number < first ? first : number + 1;
+		if (number > last)
+			return pm_fail(err, ENOSPC, "no index left for machine %s in rows %u to %u", name,
+				       first, last);
+		found = pm_store_run(store, pm_store_bind(store, MACHINE_ADD, "is", number, name), err);
+		if (found < 0)
+			return found;
+	}
+	if (number < first || number > last)
+		return pm_fail(err, ERANGE, "machine %s has index %lld, outside of rows %u to %u", name,
+			       (long long)number, first, last);
+	*index = (uint32_t)number;
+	return 0;
+}
+
+int pm_store_nic_index(struct pm_store *store, uint32_t machine, const char *name, uint32_t *index,
+		       struct pm_error *err)
+{
+	int64_t number = 0;
+	int found =
+	    pm_store_query(store, pm_store_bind(store, NIC_GET, "is", (int64_t)machine, name), &number, err);
+
+	if (found == 0) {
+		found =
+		    pm_store_query(store, pm_store_bind(store, NIC_TOP, "i", (int64_t)machine), &number, err);
+		number++;
+		if (found > 0)
+			found = pm_store_run(
+			    store, pm_store_bind(store, NIC_ADD, "iis", (int64_t)machine, number, name), err);
+	}
+	*index = (uint32_t)number;
+	return found < 0 ? found : 0;
+}
+
+/* --- settings and states ---------------------------------------------------------------------- */
+
+static const char *group_of(const struct pm_setting *setting)
+{
+	return setting->group ? setting->group : "";
+}
+
+int pm_store_setting_put(struct pm_store *store, const struct pm_setting *setting, struct pm_error *err)
+{
+	return pm_store_run(store,
+			    pm_store_bind(store, SETTING_PUT, "iissss", (int64_t)setting->machine,
+					  (int64_t)setting->nic, group_of(setting), setting->key,
+					  setting->base, setting->value),
+			    err);
+}
+
+int pm_store_setting_delete(struct pm_store *store, const struct pm_setting *setting, struct pm_error *err)
+{
+	return pm_store_run(store,
+			    pm_store_bind(store, SETTING_DELETE, "iiss", (int64_t)setting->machine,
+					  (int64_t)setting->nic, group_of(setting), setting->key),
+			    err);
+}
+
+int pm_store_settings_load(struct pm_store *store, void (*each)(const struct pm_setting *setting, void *data),
+			   void *data, struct pm_error *err)
+{
+	sqlite3_stmt *s = pm_store_bind(store, SETTINGS_LOAD, "");
+	int step;
+
+	while ((step = sqlite3_step(s)) == SQLITE_ROW)
+		each(&(struct pm_setting){.machine = (uint32_t)sqlite3_column_int64(s, 0),
+					  .nic = (uint32_t)sqlite3_column_int64(s, 1),
+					  .group = pm_store_text(s, 2),
+					  .key = pm_store_text(s, 3),
+					  .base = pm_store_text(s, 4),
+					  .value = pm_store_text(s, 5)},
+		     data);
+	return pm_store_finish(store, s, step, err);
+}
+
+int pm_store_state_put(struct pm_store *store, const struct pm_stored_state *state, struct pm_error *err)
+{
+	return pm_store_run(store,
+			    pm_store_bind(store, STATE_PUT, "iiiiiiiiis", (int64_t)state->machine,
+					  (int64_t)state->power_state, (int64_t)state->source,
+					  state->last_change_ms, (int64_t)state->on_count,
+					  (int64_t)state->off_count, (int64_t)state->bmc_down,
+					  (int64_t)state->unknown_told, (int64_t)state->last_result,
+					  state->last_result_text ? state->last_result_text : ""),
+			    err);
+}
+
+int pm_store_states_load(struct pm_store *store,
+			 void (*each)(const struct pm_stored_state *state, void *data), void *data,
+			 struct pm_error *err)
+{
+	sqlite3_stmt *s = pm_store_bind(store, STATES_LOAD, "");
+	int step;
+
+	while ((step = sqlite3_step(s)) == SQLITE_ROW)
+		each(&(struct pm_stored_state){.machine = (uint32_t)sqlite3_column_int64(s, 0),
+					       .power_state = (unsigned)sqlite3_column_int(s, 1),
+					       .source = (unsigned)sqlite3_column_int(s, 2),
+					       .last_change_ms = sqlite3_column_int64(s, 3),
+					       .on_count = (uint32_t)sqlite3_column_int64(s, 4),
+					       .off_count = (uint32_t)sqlite3_column_int64(s, 5),
+					       .bmc_down = sqlite3_column_int(s, 6),
+					       .unknown_told = sqlite3_column_int(s, 7),
+					       .last_result = (unsigned)sqlite3_column_int(s, 8),
+					       .last_result_text = pm_store_text(s, 9)},
+		     data);
+	return pm_store_finish(store, s, step, err);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+int pm_store_event_put(struct pm_store *store, const struct pm_stored_event *event, uint32_t forget,
+		       struct pm_error *err)
+{
+	int error = pm_store_run(store,
+				 pm_store_bind(store, EVENT_PUT, "iiiiis", (int64_t)event->machine,
+					       (int64_t)event->index, event->time_ms, (int64_t)event->kind,
+					       (int64_t)event->severity, event->text),
+				 err);
+
+	if (error || !forget)
+		return error;
+	return pm_store_run(
+	    store, pm_store_bind(store, EVENT_FORGET, "ii", (int64_t)event->machine, (int64_t)forget), err);
+}
+
+int pm_store_events_load(struct pm_store *store,
+			 void (*each)(const struct pm_stored_event *event, void *data), void *data,
+			 struct pm_error *err)
+{
+	sqlite3_stmt *s = pm_store_bind(store, EVENTS_LOAD, "");
+	int step;
+
+	while ((step = sqlite3_step(s)) == SQLITE_ROW)
+		each(&(struct pm_stored_event){.machine = (uint32_t)sqlite3_column_int64(s, 0),
+					       .index = (uint32_t)sqlite3_column_int64(s, 1),
+					       .time_ms = sqlite3_column_int64(s, 2),
+					       .kind = (unsigned)sqlite3_column_int(s, 3),
+					       .severity = (unsigned)sqlite3_column_int(s, 4),
+					       .text = pm_store_text(s, 5)},
+		     data);
+	return pm_store_finish(store, s, step, err);
+}
+
+/* --- what is old ------------------------------------------------------------------------------ */
+
+static int expire_jobs(struct pm_store *store, uint32_t machine, int64_t before_ms, struct pm_error *err)
+{
+	int error =
+	    pm_store_run(store, pm_store_bind(store, STEPS_EXPIRE, "ii", (int64_t)machine, before_ms), err);
+
+	return error ? error
+		     : pm_store_run(
+			   store, pm_store_bind(store, JOBS_EXPIRE, "ii", (int64_t)machine, before_ms), err);
+}
+
+/* The machines that have jobs and are not configured. *machines is the caller's to free. */
+static int find_gone(struct pm_store *store, bool (*configured)(uint32_t machine, void *data), void *data,
+		     uint32_t **machines, size_t *count, struct pm_error *err)
+{
+	sqlite3_stmt *s = pm_store_bind(store, JOB_MACHINES, "");
+	int step;
+
+	*machines = NULL;
+	*count = 0;
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		uint32_t machine = (uint32_t)sqlite3_column_int64(s, 0);
+		uint32_t *more;
+
+		if (configured(machine, data))
+			continue;
+		more = realloc(*machines, (*count + 1) * sizeof(*more));
+		if (!more)
+			break;
+		*machines = more;
+		more[(*count)++] = machine;
+	}
+	if (step == SQLITE_ROW)
+		sqlite3_reset(s); /* no memory: those found so far, the others the next time */
+	return step == SQLITE_ROW ? 0 : pm_store_finish(store, s, step, err);
+}
+
+int pm_store_expire(struct pm_store *store, int64_t before_ms,
+		    bool (*configured)(uint32_t machine, void *data), void *data, struct pm_error *err)
+{
+	int error = pm_store_run(store, pm_store_bind(store, EVENTS_EXPIRE, "i", before_ms), err);
+	uint32_t *machines = NULL;
+	size_t count = 0;
+
+	if (!error && configured)
+		error = find_gone(store, configured, data, &machines, &count, err);
+	for (size_t i = 0; i < count && !error; i++)
+		error = expire_jobs(store, machines[i], before_ms, err);
+	free(machines);
+	return error;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Shared by the parts of the store: store.c (the file and its transactions), store_schema.c (its tables, and how those of
+ * older versions become them), store_machine.c (indexes, settings, states, events), store_job.c (jobs, steps, groups) and
+ * store_notify.c.
+ */
+#ifndef PM_STORE_PRIVATE_H
+#define PM_STORE_PRIVATE_H
+
+#include "agent/store.h"
+
+#include <sqlite3.h>
+
+enum pm_statement {
+	MACHINE_GET,
+	MACHINE_TOP,
+	MACHINE_ADD,
+	NIC_GET,
+	NIC_TOP,
+	NIC_ADD,
+	SETTING_PUT,
+	SETTING_DELETE,
+	SETTINGS_LOAD,
+	STATE_PUT,
+	STATES_LOAD,
+	EVENT_PUT,
+	EVENT_FORGET,
+	EVENTS_LOAD,
+	EVENTS_EXPIRE,
+	JOB_MACHINES,
+	JOBS_EXPIRE,
+	STEPS_EXPIRE,
+	JOB_SAME,
+	JOB_LAST_ID,
+	JOB_INSERT,
+	JOB_UPDATE,
+	JOB_DELETE,
+	JOBS_LOAD,
+	JOBS_LOAD_ALL,
+	STEP_PUT,
+	STEPS_DELETE,
+	STEPS_LOAD,
+	STEPS_LOAD_ALL,
+	GROUP_INSERT,
+	GROUP_UPDATE,
+	GROUP_DELETE,
+	GROUPS_LOAD,
+	NOTIFICATION_PUT,
+	NOTIFICATION_DELETE,
+	NOTIFICATIONS_LOAD,
+	NOTIFICATIONS_LAST_ID,
+	PM_STATEMENT_COUNT
+};
+
+struct pm_store {
+	sqlite3 *db;
+	sqlite3_stmt *statements[PM_STATEMENT_COUNT];
+	int lock_fd;
+};
+
+/* --- store_schema.c --- */
+
+/* The text of each statement. */
+extern const char *const pm_store_sql[PM_STATEMENT_COUNT];
+
+/* Makes the tables of an empty file, or those of an older version over, in one transaction. */
+int pm_store_prepare_schema(struct pm_store *store, const char *path, struct pm_error *err);
+
+/* --- store.c --- */
+
+/* "doing: " and what SQLite says of the last call that failed; -ENOSPC, -EROFS, -ENOMEM or -EIO. */
+int pm_store_fail(const struct pm_store *store, struct pm_error *err, const char *doing);
+
+/* The first number of the first row; -1: none. */
+int64_t pm_store_number(sqlite3 *db, const char *sql);
+
+/* Binds by format, from ?1 on: 'i' int64_t, 's' const char *. */
+sqlite3_stmt *pm_store_bind(struct pm_store *store, enum pm_statement which, const char *format, ...);
+
+/* Runs a statement that has no rows. */
+int pm_store_run(struct pm_store *store, sqlite3_stmt *statement, struct pm_error *err);
+
+/* 1 and the number of the first row, 0 when there is no row, or a negative errno value. */
+int pm_store_query(struct pm_store *store, sqlite3_stmt *statement, int64_t *number, struct pm_error *err);
+
+/* Ends a loop over rows: 0, or the error that ended it early. */
+int pm_store_finish(struct pm_store *store, sqlite3_stmt *statement, int step, struct pm_error *err);
+
+/* Never NULL. */
+const char *pm_store_text(sqlite3_stmt *statement, int column);
+
+/* --- rows of many columns: members of a struct, in the order of the statement's columns --- */
+
+enum pm_form {
+	PM_FORM_INT64,
+	PM_FORM_UINT64,
+	PM_FORM_UINT32,
+	PM_FORM_UINT16,
+	PM_FORM_BOOL,
+	PM_FORM_TEXT,  /* const char *, NULL is "" */
+	PM_FORM_CHARS, /* char[] */
+	PM_FORM_OCTETS /* uint8_t[]; zeros at its end are not stored */
+};
+
+struct pm_member {
+	enum pm_form form;
+	size_t offset, size;
+};
+
+#define PM_MEMBER(type, member)                                                \
+	{                                                                      \
+		_Generic(((struct type *)0)->member,                         \
+		    int64_t: PM_FORM_INT64,                                  \
+		    uint64_t: PM_FORM_UINT64,                                \
+		    uint32_t: PM_FORM_UINT32,                                \
+		    uint16_t: PM_FORM_UINT16,                                \
+		    bool: PM_FORM_BOOL,                                      \
+		    const char *: PM_FORM_TEXT,                              \
+		    char *: PM_FORM_CHARS,                                   \
+		    uint8_t *: PM_FORM_OCTETS),                              \
+		offsetof(struct type, member), sizeof(((struct type *)0)->member) \
+	}
+
+/* Binds the members to ?first, ?first+1, ... */
+void pm_store_bind_row(sqlite3_stmt *statement, int first, const struct pm_member *members, size_t count,
+		       const void *row);
+
+/* Fills the members from the columns first, first+1, ... (from 0); texts are valid until the next step. */
+void pm_store_read_row(sqlite3_stmt *statement, int first, const struct pm_member *members, size_t count,
+		       void *row);
+
+#endif
