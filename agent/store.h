@@ -102,14 +102,12 @@ int pm_store_expire(struct pm_store *store, int64_t before_ms,
 
 /* --- jobs ------------------------------------------------------------------------------------- */
 
-#define PM_STORE_SETTING_MAX 16
-
-/* A row of pmJobTable; the numbers are those of struct pm_job. Times are of the wall clock, 0: not yet. */
+/* A row of pmJobTable; the numbers and times are those of struct pm_job. */
 struct pm_stored_job {
 	int64_t id; /* unique for ever */
 	uint32_t machine;
 	const char *owner; /* NULL is "" */
-	const char *name;  /* NULL in pm_store_job_insert(): set-<id> */
+	const char *name;  /* NULL or "" in pm_store_job_insert(): set-<id> */
 	const char *label;
 	unsigned origin;
 	unsigned action, scope, force;
@@ -121,7 +119,7 @@ struct pm_stored_job {
 	uint8_t wol_addr[16];
 	uint16_t wol_port;
 	unsigned storage;
-	uint8_t setting[PM_STORE_SETTING_MAX]; /* of a BMC, as its owner writes it */
+	int64_t setting; /* of a BMC, as its owner packs it */
 	unsigned row_status;
 	bool enabled;
 	uint32_t retain_s;

@@ -80,7 +80,7 @@ int pm_store_job_insert(struct pm_store *store, struct pm_stored_job *job, struc
 	int error = next_id(store, &row.id, err);
 
 	snprintf(name, sizeof(name), "set-%lld", (long long)row.id);
-	if (!error && job->name)
+	if (!error && job->name && *job->name)
 		error = make_way(store, job, err);
 	else
 		row.name = name;

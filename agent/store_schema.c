@@ -22,7 +22,7 @@
 	" vm_timeout_s INTEGER NOT NULL, arm_wol INTEGER NOT NULL, dry_run INTEGER NOT NULL,"               \
 	" init_level INTEGER NOT NULL, wol_addr_type INTEGER NOT NULL, wol_addr_length INTEGER NOT NULL,"   \
 	" wol_addr BLOB NOT NULL, wol_port INTEGER NOT NULL, storage INTEGER NOT NULL,"                     \
-	" setting BLOB NOT NULL, row_status INTEGER NOT NULL, enabled INTEGER NOT NULL,"                    \
+	" setting INTEGER NOT NULL, row_status INTEGER NOT NULL, enabled INTEGER NOT NULL,"                 \
 	" retain_s INTEGER NOT NULL, state INTEGER NOT NULL, result INTEGER NOT NULL, text TEXT NOT NULL,"  \
 	" not_before_ms INTEGER NOT NULL, begin_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,"              \
 	" stagger_ms INTEGER NOT NULL, group_id INTEGER NOT NULL);"                                         \
@@ -76,7 +76,8 @@ static const char from_1_to_2[] =
 /*
  * In version 2 a job had no name of its own, no steps and no parameters; and not_before_ms became the time when it began,
  * if that was written before it ended. Verbs that act by a graceful way have the scope stackAndMachine(3), others
- * machine(1). Those without an end may take as long as their steps will, whatever pmJobTimeout would say.
+ * machine(1). Those without an end may take as long as their steps will, whatever pmJobTimeout would say; those with one
+ * stay for 30 days after it.
  */
 static const char from_2_to_3[] =
     "ALTER TABLE job RENAME TO job_2;" CREATE_JOB CREATE_STEP CREATE_GROUP CREATE_NOTIFICATION
@@ -87,8 +88,8 @@ static const char from_2_to_3[] =
     " SELECT id, machine, '', 'set-' || id, origin, start_ms, '', action,"
     " CASE WHEN action IN (4, 6, 9, 10) THEN 3 ELSE 1 END, 1, 0, nic, 0,"
     " CASE end_ms WHEN 0 THEN 86400 ELSE 600 END, 180, 0, 0, 0, 0, 0, x'', 0,"
-    " 3, x'', 1, 1, 2592000, state, result, text,"
-    " CASE WHEN end_ms = 0 AND state = 2 THEN not_before_ms ELSE 0 END,"
+    " 3, 0, 1, 1, 2592000, state, result, text,"
+    " CASE end_ms WHEN 0 THEN not_before_ms ELSE end_ms + 2592000000 END,"
     " CASE WHEN end_ms = 0 AND state = 2 THEN 0 WHEN end_ms = 0 THEN not_before_ms"
     "  WHEN not_before_ms > end_ms THEN 0 ELSE max(start_ms, not_before_ms) END,"
     " end_ms, stagger_ms, 0 FROM job_2;"

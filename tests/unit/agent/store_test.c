@@ -370,7 +370,7 @@ static void test_a_job_in_all_its_columns(void **state)
 	    .wol_addr = {0xfe, 0x80, 0, 1, [14] = 9},
 	    .wol_port = 65535,
 	    .storage = 3,
-	    .setting = {1, 0, 2},
+	    .setting = -5000000000,
 	    .row_status = 1,
 	    .enabled = true,
 	    .retain_s = 2592000,
@@ -398,7 +398,7 @@ static void test_a_job_in_all_its_columns(void **state)
 	last_job.text = job.text;
 	assert_int_equal(last_job.vm, job.vm);
 	assert_memory_equal(last_job.wol_addr, job.wol_addr, sizeof(job.wol_addr));
-	assert_memory_equal(last_job.setting, job.setting, sizeof(job.setting));
+	assert_int_equal(last_job.setting, job.setting);
 	assert_int_equal(last_job.wol_port, job.wol_port);
 	assert_int_equal(last_job.init_level, 6);
 	assert_int_equal(last_job.created_ms, job.created_ms);
@@ -414,12 +414,12 @@ static void test_a_job_in_all_its_columns(void **state)
 /* What an object other than pmJobTable starts has the empty owner, and its name from its id. */
 static void test_a_job_without_a_name_is_named_by_its_id(void **state)
 {
-	struct pm_stored_job first = insert_job(5, NULL, NULL), second = insert_job(6, "", NULL);
+	struct pm_stored_job first = insert_job(5, NULL, NULL), second = insert_job(5, "", "");
 
 	(void)state;
 	assert_int_equal(first.id, 1);
 	assert_int_equal(second.id, 2);
-	assert_string_equal(jobs(0), "1:5 /set-1 s2;2:6 /set-2 s2;");
+	assert_string_equal(jobs(0), "1:5 /set-1 s2;2:5 /set-2 s2;");
 }
 
 static void test_an_update_leaves_what_never_changes(void **state)
@@ -895,7 +895,7 @@ static void test_a_file_of_version_1_is_taken_over(void **state)
 		open_store();
 		assert_string_equal(settings(), "0.0 inhibit 0>1;3.0 inhibit 0>1;3.2 port 9>7;");
 		assert_string_equal(jobs(0), "7:5 /set-7 s6;41:5 /set-41 s3;");
-		assert_int_equal(last_job.not_before_ms, 0);
+		assert_int_equal(last_job.not_before_ms, 1000);
 		assert_int_equal(last_job.begin_ms, 1000);
 		assert_int_equal(last_job.stagger_ms, 0);
 		assert_int_equal(pm_store_machine_index(store, "web03", 1, 1000, &index, &err), 0);
@@ -934,6 +934,8 @@ static const char version_2[] =
     " (30, 5, 2, 4, 6, 2, 1, 1000, 0, '', 9000, 4000), (31, 6, 1, 7, 1, 3, 1, 1000, 0, '', 1234, 0);"
     "UPDATE sqlite_sequence SET seq = 99 WHERE name = 'job';"
     "PRAGMA user_version = 2;";
+
+#define DAYS_30_MS 2592000000
 
 static int64_t times[8][4];
 static unsigned scopes[8], time_count;
@@ -975,11 +977,11 @@ static void test_a_file_of_version_2_is_taken_over(void **state)
 	assert_int_equal(last_job.force, 1);
 	time_count = 0;
 	assert_int_equal(pm_store_jobs_load(store, 0, note_times, NULL, &err), 0);
-	assert_times(0, 1000, 0, 1500, 2000);
-	assert_times(1, 1100, 0, 1100, 1900);
+	assert_times(0, 1000, 2000 + DAYS_30_MS, 1500, 2000); /* and when the row goes */
+	assert_times(1, 1100, 1900 + DAYS_30_MS, 1100, 1900);
 	assert_times(2, 1000, 9000, 0, 0);
-	assert_times(3, 1000, 0, 0, 1200);
-	assert_times(4, 1000, 0, 1234, 0);
+	assert_times(3, 1000, 1200 + DAYS_30_MS, 0, 1200);
+	assert_times(4, 1000, 1234, 1234, 0);
 	assert_int_equal(scopes[2], 3); /* shutdown: the stack, too */
 	assert_int_equal(scopes[4], 1);
 	assert_int_equal(pm_store_states_load(store, note_first_state, &last, &err), 0);
