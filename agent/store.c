@@ -115,7 +115,7 @@ int pm_store_open(const char *directory, struct pm_store **out, struct pm_error 
 	*out = NULL;
 	if (!store)
 		return pm_fail(err, ENOMEM, "no memory");
-	store->lock_fd = -1;
+	store->lock_fd = store->log_fd = -1;
 	error = lock_directory(store, directory, err);
 	if (!error)
 		error = open_database(store, directory, err);
@@ -131,6 +131,7 @@ void pm_store_close(struct pm_store *store)
 {
 	if (!store)
 		return;
+	pm_store_detach(store);
 	for (int i = 0; i < PM_STATEMENT_COUNT; i++)
 		sqlite3_finalize(store->statements[i]);
 	sqlite3_close(store->db);
@@ -174,6 +175,7 @@ int pm_store_commit(struct pm_store *store, struct pm_error *err)
 	if (error)
 		pm_store_rollback(store);
 	be_durable_again(store);
+	pm_store_checkpoint_if_long(store);
 	return error;
 }
 

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <uv.h>
 
 #define PM_STORE_FILE "state.db"
 
@@ -26,6 +27,18 @@ struct pm_store;
  */
 int pm_store_open(const char *directory, struct pm_store **store, struct pm_error *err);
 void pm_store_close(struct pm_store *store);
+
+/*
+ * From here on helper threads of loop's pool do what takes long: pm_store_sync(), and copying the write-ahead log into the
+ * file, without which the main thread does that, too. pm_store_close() waits for what they are at.
+ */
+int pm_store_attach(struct pm_store *store, uv_loop_t *loop, struct pm_error *err);
+
+/*
+ * Calls done on the loop when all that is committed so far is on the disk, or good is false: cannot be brought there.
+ * Never from within; not at all after pm_store_close(). -ENOTCONN: the store is not attached to a loop; -ENOMEM.
+ */
+int pm_store_sync(struct pm_store *store, void (*done)(bool good, void *data), void *data);
 
 /*
  * Groups the calls between them into one commit. Do not nest. A failed commit has rolled back. pm_store_begin(): the

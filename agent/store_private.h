@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Shared by the parts of the store: store.c (the file and its transactions), store_schema.c (its tables, and how those of
- * older versions become them), store_machine.c (indexes, settings, states, events), store_job.c (jobs, steps, groups) and
- * store_notify.c.
+ * older versions become them), store_machine.c (indexes, settings, states, events), store_job.c (jobs, steps, groups),
+ * store_notify.c, and store_sync.c (helper threads).
  */
 #ifndef PM_STORE_PRIVATE_H
 #define PM_STORE_PRIVATE_H
@@ -56,6 +56,15 @@ struct pm_store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[PM_STATEMENT_COUNT];
 	int lock_fd;
+
+	/* store_sync.c; loop NULL: nothing is done by helper threads */
+	uv_loop_t *loop;
+	int log_fd;                  /* of the write-ahead log */
+	sqlite3 *helper_db;          /* of the thread that copies the log */
+	struct pm_store_task *tasks; /* at work in other threads */
+	int log_pages;               /* in the log after the last commit */
+	int checkpoint_at;           /* so many of them make it worth a checkpoint */
+	bool checkpointing, checkpoint_failing;
 };
 
 /* --- store_schema.c --- */
@@ -88,6 +97,14 @@ int pm_store_finish(struct pm_store *store, sqlite3_stmt *statement, int step, s
 
 /* Never NULL. */
 const char *pm_store_text(sqlite3_stmt *statement, int column);
+
+/* --- store_sync.c --- */
+
+/* After a commit. */
+void pm_store_checkpoint_if_long(struct pm_store *store);
+
+/* Ends what helper threads do; before the store is closed. */
+void pm_store_detach(struct pm_store *store);
 
 /* --- rows of many columns: members of a struct, in the order of the statement's columns --- */
 
