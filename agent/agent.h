@@ -181,8 +181,12 @@ struct pm_agent {
 
 	struct pm_machine *dirty; /* those with something to store */
 	struct pm_timer *flush_timer;
-	bool flush_pending;
-	bool store_failing; /* logged already */
+	bool flush_pending, flush_now;
+	bool store_failing;        /* logged already */
+	uint64_t flush_generation; /* of the last commit; those until when: */
+	uint64_t sync_wanted;      /* somebody waits for them on the disk */
+	uint64_t syncing;          /* they are on their way there; 0: none */
+	uint64_t synced;           /* they are there */
 	struct pm_timer *expire_timer;
 	struct pm_event_log *event_log;
 

@@ -235,6 +235,7 @@ static void take_down(struct daemon *daemon)
 	struct pm_agent *agent = &daemon->agent;
 
 	pm_agentx_stop();
+	pm_flush(agent); /* what the master has acknowledged until now is not sent again */
 	pm_notify_free(agent);
 	pm_fleet_free(agent);
 	pm_polling_free(agent);
@@ -343,6 +344,8 @@ static int start(struct daemon *daemon, struct pm_inventory *inventory, struct p
 
 	snprintf(master_copy, sizeof(master_copy), "%s", master);
 	error = pm_store_open(directory, &agent->store, err);
+	if (!error)
+		error = pm_store_attach(agent->store, &daemon->loop, err);
 	if (!error)
 		error = open_engines(daemon, err);
 	if (!error)

@@ -4,6 +4,7 @@
 #define PM_EVENT_H
 
 #include "agent/agent.h"
+#include "agent/flush.h"
 
 /* Adds an event, logs it, and returns its pmEventIndex. */
 uint32_t pm_event_add(struct pm_machine *machine, enum pm_event_kind kind, enum pm_severity severity,
@@ -16,17 +17,5 @@ const struct pm_event *pm_event_from(const struct pm_machine *machine, uint32_t 
 void pm_event_restore(struct pm_machine *machine, const struct pm_stored_event *event);
 
 void pm_event_free_all(struct pm_machine *machine);
-
-/* The machine has something to be written soon, with what others have, in one transaction. */
-void pm_flush_machine(struct pm_machine *machine);
-
-/* The machine goes: what could not be written of it is lost. */
-void pm_flush_forget(struct pm_machine *machine);
-
-/* Likewise for what belongs to no machine: the ends of jobs. */
-void pm_flush_soon(struct pm_agent *agent);
-
-/* Writes what is not yet stored now. A store that fails is logged once, and tried again later. */
-void pm_flush(struct pm_agent *agent);
 
 #endif

@@ -280,17 +280,35 @@ int pm_jobs_store(struct pm_agent *agent, struct pm_error *err)
 
 	for (const struct pm_job_end *end = agent->job_ends; end && !error; end = end->next)
 		error = pm_store_job_ended(agent->store,
-					    &(struct pm_stored_job){.id = end->id,
-								    .state = end->state,
-								    .result = end->result,
-								    .end_ms = end->end_ms,
-								    .text = end->text},
-					    err);
+					   &(struct pm_stored_job){.id = end->id,
+								   .state = end->state,
+								   .result = end->result,
+								   .end_ms = end->end_ms,
+								   .text = end->text},
+					   err);
 	return error;
 }
 
-void pm_jobs_stored(struct pm_agent *agent)
+bool pm_jobs_dirty(const struct pm_agent *agent)
 {
+	return agent->job_ends != NULL;
+}
+
+void pm_jobs_synced(struct pm_agent *agent, uint64_t generation)
+{
+	(void)agent;
+	(void)generation;
+}
+
+void pm_jobs_store_failed(struct pm_agent *agent, const char *why)
+{
+	(void)agent;
+	(void)why;
+}
+
+void pm_jobs_stored(struct pm_agent *agent, uint64_t generation)
+{
+	(void)generation;
 	for (struct pm_job *job = agent->jobs_running.first; job; job = job->next)
 		job->begin_stored = true;
 	pm_job_ends_free(agent);

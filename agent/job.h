@@ -66,8 +66,11 @@ void pm_jobs_stop(struct pm_agent *agent);
 /* Writes what the journal does not know yet of jobs that have begun or ended; for pm_flush(). 0, or the store's error. */
 int pm_jobs_store(struct pm_agent *agent, struct pm_error *err);
 
-/* All that is on the disk. */
-void pm_jobs_stored(struct pm_agent *agent);
+/* Hooks of agent/flush.h. */
+bool pm_jobs_dirty(const struct pm_agent *agent);
+void pm_jobs_stored(struct pm_agent *agent, uint64_t generation);
+void pm_jobs_synced(struct pm_agent *agent, uint64_t generation);
+void pm_jobs_store_failed(struct pm_agent *agent, const char *why);
 
 /* Forgets the ends of jobs that waited to be written. */
 void pm_job_ends_free(struct pm_agent *agent);

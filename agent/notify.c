@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/notify.h"
 
-#include "agent/event.h"
+#include "agent/flush.h"
 #include "agent/log.h"
 
 #include <errno.h>
@@ -22,12 +22,32 @@ struct pm_notify_queue {
 	int (*send)(const struct pm_notification *notification);
 	struct pm_timer *timer;
 	struct pm_notification *first, *last;
+	struct pm_notification *unstored; /* the first of those at the end that are not in the store */
+	uint64_t *gone;                   /* ids that are in the store and no longer here */
+	size_t gone_count, gone_capacity;
+	uint64_t synced; /* up to this generation they are on the disk */
 	struct pm_notify_counts counts;
 	unsigned dropped_lately; /* since the queue was empty */
 	unsigned on_their_way;
 	uint64_t last_id;
 	bool connected, draining;
 };
+
+/* Without memory it stays in the store, and is sent once more after the next start. */
+static void note_gone(struct pm_notify_queue *queue, uint64_t id)
+{
+	if (queue->gone_count == queue->gone_capacity) {
+		size_t capacity = queue->gone_capacity ? queue->gone_capacity * 2 : 64;
+		uint64_t *more = realloc(queue->gone, capacity * sizeof(*more));
+
+		if (!more)
+			return;
+		queue->gone = more;
+		queue->gone_capacity = capacity;
+	}
+	queue->gone[queue->gone_count++] = id;
+	pm_flush_soon(queue->agent);
+}
 
 static void take_out(struct pm_notify_queue *queue, struct pm_notification *notification)
 {
@@ -41,9 +61,30 @@ static void take_out(struct pm_notify_queue *queue, struct pm_notification *noti
 		queue->first = notification->next;
 	if (queue->last == notification)
 		queue->last = before;
+	if (queue->unstored == notification)
+		queue->unstored = notification->next;
 	queue->on_their_way -= notification->on_its_way;
 	queue->counts.pending--;
 	free(notification);
+}
+
+static void remove_for_good(struct pm_notify_queue *queue, struct pm_notification *notification)
+{
+	if (notification->stored)
+		note_gone(queue, notification->id);
+	take_out(queue, notification);
+}
+
+static void append(struct pm_notify_queue *queue, struct pm_notification *notification)
+{
+	if (queue->last)
+		queue->last->next = notification;
+	else
+		queue->first = notification;
+	queue->last = notification;
+	if (!notification->stored && !queue->unstored)
+		queue->unstored = notification;
+	queue->counts.pending++;
 }
 
 static void note_empty(struct pm_notify_queue *queue)
@@ -64,6 +105,13 @@ static void drain_in(struct pm_notify_queue *queue, uint64_t delay_ms)
 	pm_timer_start(queue->timer, delay_ms);
 }
 
+/* An event index that was told must not be given again after a loss of power. */
+static bool may_be_told(const struct pm_notify_queue *queue, const struct pm_notification *notification)
+{
+	return queue->agent->store_failing ||
+	       (notification->stored && notification->generation <= queue->synced);
+}
+
 /* false: the master cannot take it now. */
 static bool send_one(struct pm_notify_queue *queue, struct pm_notification *notification)
 {
@@ -71,12 +119,26 @@ static bool send_one(struct pm_notify_queue *queue, struct pm_notification *noti
 
 	if (result == 0) {
 		queue->counts.sent++;
-		take_out(queue, notification);
+		remove_for_good(queue, notification);
 	} else if (result > 0) {
 		notification->on_its_way = true;
 		queue->on_their_way++;
 	}
 	return result >= 0;
+}
+
+/* Whether there is one to be sent: those on their way come before. */
+static bool some_wait(const struct pm_notify_queue *queue)
+{
+	unsigned passed = 0;
+
+	for (const struct pm_notification *n = queue->first; n && may_be_told(queue, n); n = n->next) {
+		if (!n->on_its_way)
+			return true;
+		if (++passed > WINDOW)
+			return true;
+	}
+	return false;
 }
 
 static void drain(void *data)
@@ -87,11 +149,8 @@ static void drain(void *data)
 	bool taken = true;
 
 	queue->draining = false;
-	if (queue->agent->flush_pending && !queue->agent->store_failing)
-		pm_flush(
-		    queue->agent); /* an event index that was told must not be given again after a crash */
-	for (struct pm_notification *n = queue->first; n && taken && left > 0 && queue->on_their_way < WINDOW;
-	     n = next) {
+	for (struct pm_notification *n = queue->first;
+	     n && taken && left > 0 && queue->on_their_way < WINDOW && may_be_told(queue, n); n = next) {
 		next = n->next;
 		if (n->on_its_way)
 			continue;
@@ -99,7 +158,7 @@ static void drain(void *data)
 		taken = queue->connected && send_one(queue, n);
 	}
 	note_empty(queue);
-	if (queue->counts.pending > queue->on_their_way)
+	if (some_wait(queue))
 		drain_in(queue, taken ? BITE_INTERVAL_MS : RETRY_MS);
 }
 
@@ -112,7 +171,7 @@ void pm_notify_acknowledged(struct pm_agent *agent, uint64_t id, bool taken)
 			continue;
 		if (taken) {
 			queue->counts.sent++;
-			take_out(queue, n);
+			remove_for_good(queue, n);
 		} else {
 			n->on_its_way = false;
 			queue->on_their_way--;
@@ -121,8 +180,39 @@ void pm_notify_acknowledged(struct pm_agent *agent, uint64_t id, bool taken)
 	}
 	if (queue)
 		note_empty(queue);
-	if (queue && queue->counts.pending > queue->on_their_way)
+	if (queue && some_wait(queue))
 		drain_in(queue, taken ? FIRST_BITE_MS : RETRY_MS);
+}
+
+/* --- what a restart finds --------------------------------------------------------------------- */
+
+static void restore(const struct pm_notification *stored, void *data)
+{
+	struct pm_notify_queue *queue = data;
+	struct pm_notification *copy;
+
+	if (stored->type < PM_NOTIFY_POWER_STATE_CHANGE || stored->type > PM_NOTIFY_GROUP_FINISHED)
+		return; /* of another version: nobody here could say it */
+	copy = malloc(sizeof(*copy));
+	if (!copy) {
+		queue->counts.dropped++;
+		return;
+	}
+	*copy = *stored;
+	copy->stored = true;
+	append(queue, copy);
+}
+
+static void restore_all(struct pm_notify_queue *queue)
+{
+	struct pm_store *store = queue->agent->store;
+	struct pm_error err = {""};
+
+	if (pm_store_notifications_last_id(store, &queue->last_id, &err) < 0 ||
+	    pm_store_notifications_load(store, restore, queue, &err) < 0)
+		pm_log(LOG_ERR, "notifications from before can not be read: %s", err.text);
+	if (queue->counts.pending)
+		pm_log(LOG_NOTICE, "%u notifications wait from before", queue->counts.pending);
 }
 
 int pm_notify_new(struct pm_agent *agent, int (*send)(const struct pm_notification *notification))
@@ -138,8 +228,24 @@ int pm_notify_new(struct pm_agent *agent, int (*send)(const struct pm_notificati
 		free(queue);
 		return -ENOMEM;
 	}
+	restore_all(queue);
 	agent->notifications = queue;
 	return 0;
+}
+
+static void tell_what_is_left(const struct pm_notify_queue *queue)
+{
+	unsigned lost = 0;
+
+	for (const struct pm_notification *n = queue->unstored; n; n = n->next)
+		lost++;
+	if (lost)
+		pm_log(LOG_WARNING,
+		       "%u notifications are lost: neither a master agent nor the store took them", lost);
+	if (queue->counts.pending > lost)
+		pm_log(LOG_NOTICE,
+		       "%u notifications are sent after the next start: no master agent took them",
+		       queue->counts.pending - lost);
 }
 
 void pm_notify_free(struct pm_agent *agent)
@@ -148,12 +254,11 @@ void pm_notify_free(struct pm_agent *agent)
 
 	if (!queue)
 		return;
-	if (queue->counts.pending)
-		pm_log(LOG_WARNING, "%u notifications were not sent: no master agent took them",
-		       queue->counts.pending);
+	tell_what_is_left(queue);
 	while (queue->first)
 		take_out(queue, queue->first);
 	pm_timer_free(queue->timer);
+	free(queue->gone);
 	free(queue);
 	agent->notifications = NULL;
 }
@@ -168,9 +273,65 @@ void pm_notify_connected(struct pm_agent *agent, bool connected)
 	for (struct pm_notification *n = queue->first; n; n = n->next)
 		n->on_its_way = false; /* nobody will acknowledge what an earlier master was sent */
 	queue->on_their_way = 0;
-	if (connected)
-		drain_in(queue, FIRST_BITE_MS);
+	if (!connected)
+		return;
+	if (queue->unstored)
+		pm_flush_now(agent);
+	drain_in(queue, FIRST_BITE_MS);
 }
+
+/* --- the store -------------------------------------------------------------------------------- */
+
+bool pm_notify_unstored(const struct pm_agent *agent)
+{
+	return agent->notifications && agent->notifications->unstored;
+}
+
+int pm_notify_store(struct pm_agent *agent, struct pm_error *err)
+{
+	const struct pm_notify_queue *queue = agent->notifications;
+	int error = 0;
+
+	if (!queue)
+		return 0;
+	for (const struct pm_notification *n = queue->unstored; n && !error; n = n->next)
+		error = pm_store_notification_put(agent->store, n, err);
+	for (size_t i = 0; i < queue->gone_count && !error; i++)
+		error = pm_store_notification_delete(agent->store, queue->gone[i], err);
+	return error;
+}
+
+void pm_notify_stored(struct pm_agent *agent, uint64_t generation)
+{
+	struct pm_notify_queue *queue = agent->notifications;
+
+	if (!queue)
+		return;
+	for (struct pm_notification *n = queue->unstored; n; n = n->next) {
+		n->stored = true;
+		n->generation = generation;
+	}
+	queue->unstored = NULL;
+	queue->gone_count = 0;
+}
+
+void pm_notify_synced(struct pm_agent *agent, uint64_t generation)
+{
+	struct pm_notify_queue *queue = agent->notifications;
+
+	if (!queue)
+		return;
+	queue->synced = generation;
+	drain_in(queue, 0);
+}
+
+void pm_notify_store_failed(struct pm_agent *agent)
+{
+	if (agent->notifications)
+		drain_in(agent->notifications, FIRST_BITE_MS);
+}
+
+/* --- something is to be told ------------------------------------------------------------------ */
 
 static void fill_common(struct pm_notification *notification, const struct pm_machine *machine)
 {
@@ -202,7 +363,7 @@ static void make_room(struct pm_notify_queue *queue)
 		if (queue->dropped_lately++ == 0)
 			pm_log(LOG_WARNING, "the notification queue is full: the oldest are dropped");
 		queue->counts.dropped++;
-		take_out(queue, queue->first);
+		remove_for_good(queue, queue->first);
 	}
 }
 
@@ -222,7 +383,8 @@ void pm_notify(struct pm_agent *agent, const struct pm_machine *machine,
 	*copy = *notification;
 	copy->next = NULL;
 	copy->id = ++queue->last_id;
-	copy->on_its_way = false;
+	copy->on_its_way = copy->stored = false;
+	copy->generation = 0;
 	copy->agent = agent->inventory->agent.index;
 	copy->machines = (uint32_t)agent->machine_count;
 	if (machine)
@@ -230,13 +392,13 @@ void pm_notify(struct pm_agent *agent, const struct pm_machine *machine,
 	else if (copy->type == PM_NOTIFY_AGENT_STARTED)
 		snprintf(copy->name, sizeof(copy->name), "%s", agent->inventory->agent.name);
 	make_room(queue);
-	if (queue->last)
-		queue->last->next = copy;
+	append(queue, copy);
+	if (queue->connected)
+		pm_flush_now(agent);
 	else
-		queue->first = copy;
-	queue->last = copy;
-	queue->counts.pending++;
-	drain_in(queue, FIRST_BITE_MS);
+		pm_flush_soon(agent);
+	if (agent->store_failing)
+		drain_in(queue, FIRST_BITE_MS);
 }
 
 struct pm_notify_counts pm_notify_counts(const struct pm_agent *agent)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Notifications on their way to the master: what happened is written down at once, in a bounded queue, and sent in
- * small bites while there is a master. Each stays in the queue until the master has acknowledged it (RFC 2741, 7.2.5);
- * what was on its way to a master that went is sent again to the next. When the queue is full the oldest is dropped
- * and counted; the event tables still have it.
+ * small bites while there is a master. Each is stored with the event it tells of, sent only when both are on the disk, and
+ * stays in the queue and in the store until the master has acknowledged it (RFC 2741, 7.2.5); what was on its way to a
+ * master that went, or from an agent that was killed, is sent again: with the same event index, and in the same order.
+ * While the store fails they are sent from memory. When the queue is full the oldest is dropped and counted; the event
+ * tables still have it.
  */
 #ifndef PM_NOTIFY_H
 #define PM_NOTIFY_H
@@ -29,6 +31,8 @@ struct pm_notification {
 	struct pm_notification *next;
 	uint64_t id; /* unique for ever, never 0 */
 	bool on_its_way;
+	bool stored; /* in the store, with this commit; 0: by an earlier start */
+	uint64_t generation;
 	enum pm_notification_type type;
 	uint32_t machine, nic;
 	char name[65];
@@ -53,10 +57,12 @@ struct pm_notification {
 struct pm_notify_queue;
 
 /*
- * send hands one notification to the master. It returns 0 when that is all, 1 when pm_notify_acknowledged() follows, or
- * a negative errno value to be called again later.
+ * Takes up what the store has from before. send hands one notification to the master. It returns 0 when that is all, 1
+ * when pm_notify_acknowledged() follows, or a negative errno value to be called again later.
  */
 int pm_notify_new(struct pm_agent *agent, int (*send)(const struct pm_notification *notification));
+
+/* What the store has is sent after the next start. */
 void pm_notify_free(struct pm_agent *agent);
 
 /* The master has taken the notification with this id, or it has to be sent again. */
@@ -71,6 +77,19 @@ void pm_notify_connected(struct pm_agent *agent, bool connected);
  */
 void pm_notify(struct pm_agent *agent, const struct pm_machine *machine,
 	       const struct pm_notification *notification);
+
+/* --- for agent/flush.c ------------------------------------------------------------------------ */
+
+/* Whether there are some that wait to be stored. */
+bool pm_notify_unstored(const struct pm_agent *agent);
+
+/* Inside its transaction: stores what is not stored, and deletes what was acknowledged or dropped. */
+int pm_notify_store(struct pm_agent *agent, struct pm_error *err);
+
+/* What was given to the store has this generation; up to this generation it is on the disk; the store fails. */
+void pm_notify_stored(struct pm_agent *agent, uint64_t generation);
+void pm_notify_synced(struct pm_agent *agent, uint64_t generation);
+void pm_notify_store_failed(struct pm_agent *agent);
 
 struct pm_notify_counts {
 	uint32_t pending, sent, dropped;

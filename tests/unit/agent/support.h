@@ -78,6 +78,11 @@ static inline void world_ignore_timer(void *data)
 	(void)data;
 }
 
+static inline void world_flush(void *data)
+{
+	pm_flush(data);
+}
+
 static inline struct pm_inventory *world_inventory(size_t count)
 {
 	struct pm_inventory *inventory = calloc(1, sizeof(*inventory));
@@ -235,7 +240,8 @@ static inline void world_open_store(struct world *world)
 {
 	struct pm_error err = {""};
 
-	if (pm_store_open(world->directory, &world->agent.store, &err) < 0)
+	if (pm_store_open(world->directory, &world->agent.store, &err) < 0 ||
+	    pm_store_attach(world->agent.store, &world->loop, &err) < 0)
 		fail_msg("%s", err.text);
 }
 
@@ -251,7 +257,7 @@ static inline void world_begin(struct world *world, struct pm_inventory *invento
 	assert_int_equal(uv_loop_init(&world->loop), 0);
 	agent->loop = &world->loop;
 	agent->inventory = inventory;
-	agent->flush_timer = pm_timer_new(&world->loop, world_ignore_timer, NULL);
+	agent->flush_timer = pm_timer_new(&world->loop, world_flush, agent);
 	world_open_store(world);
 	assert_int_equal(pm_polling_new(agent), 0);
 	assert_int_equal(pm_notify_new(agent, world_send), 0);
