@@ -41,6 +41,7 @@ static bool get_member(const struct pm_row *row, unsigned column, struct pm_valu
 }
 
 const struct pm_table pm_group_member_table = {.name = "pmGroupMemberTable",
+					       .index_form = "sn",
 					       .number = 9,
 					       .columns = member_columns,
 					       .column_count = 2,
@@ -78,6 +79,7 @@ static bool get_name(const struct pm_row *row, unsigned column, struct pm_value 
 }
 
 const struct pm_table pm_name_table = {.name = "pmNameTable",
+				       .index_form = "s",
 				       .number = 10,
 				       .columns = name_columns,
 				       .column_count = 2,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/mib/table_private.h"
+#include "agent/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -252,6 +253,24 @@ size_t pm_index_string(oid *index, const char *text)
 	for (size_t i = 0; i < length; i++)
 		index[i + 1] = (uint8_t)text[i];
 	return length + 1;
+}
+
+bool pm_index_take_text(const oid **index, size_t *length, char *text, size_t max)
+{
+	size_t octets;
+
+	if (*length < 1 || (*index)[0] > max || (*index)[0] > *length - 1)
+		return false;
+	octets = (*index)[0];
+	for (size_t i = 0; i < octets; i++) {
+		if ((*index)[1 + i] == 0 || (*index)[1 + i] > UINT8_MAX)
+			return false;
+		text[i] = (char)(*index)[1 + i];
+	}
+	text[octets] = '\0';
+	*index += 1 + octets;
+	*length -= 1 + octets;
+	return pm_text_is_visible(text);
 }
 
 /* --- values ----------------------------------------------------------------------------------- */

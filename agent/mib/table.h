@@ -24,12 +24,17 @@
 #define PM_MIB_NOTIFICATIONS PM_MIB_ROOT, 0
 #define PM_MIB_OBJECTS       PM_MIB_ROOT, 1
 
-#define PM_INDEX_MAX \
-	80 /* sub-identifiers of the longest index: a name of 64 octets, its length, room for more */
+/* Sub-identifiers of the longest index: pmIndex, an owner and a name of 32 octets with their lengths, a step. */
+#define PM_INDEX_MAX  80
 #define PM_COLUMN_MAX 32  /* columns of the widest table, plus one */
 #define PM_STRING_MAX 255 /* octets of the longest string that may be SET */
 
-enum pm_access { PM_NO_ACCESS, PM_READ_ONLY, PM_READ_WRITE };
+enum pm_access {
+	PM_NO_ACCESS,
+	PM_READ_ONLY,
+	PM_READ_WRITE,
+	PM_READ_CREATE /* a SET of it may create the row */
+};
 
 /* A column; min..max are octets of a string's length or bounds of a number. */
 struct pm_column {
@@ -57,6 +62,15 @@ struct pm_column {
 		name, type, PM_READ_WRITE, min, max, never \
 	}
 
+#define PM_CREATE(name, type, min, max)                 \
+	{                                               \
+		name, type, PM_READ_CREATE, min, max, 0 \
+	}
+#define PM_CREATE_NOT(name, type, min, max, never)          \
+	{                                                   \
+		name, type, PM_READ_CREATE, min, max, never \
+	}
+
 struct pm_value {
 	uint8_t type; /* filled in by the engine from the column */
 	union {
@@ -71,7 +85,7 @@ struct pm_value {
 struct pm_row {
 	oid index[PM_INDEX_MAX];
 	size_t index_length;
-	void *object; /* the table's own; NULL: no row */
+	void *object; /* the table's own; NULL: no row, or (in a SET) one that is to be created */
 };
 
 struct pm_table;
@@ -83,6 +97,7 @@ struct pm_row_set {
 	const struct pm_value *values[PM_COLUMN_MAX]; /* by column number; NULL: not in this SET */
 	void *work;                                   /* the table's own, from test to commit or undo */
 	unsigned failed_column; /* set by test and apply when they refuse; 0 = the first */
+	bool tested;            /* the engine's own: test has agreed, commit or undo has not come yet */
 };
 
 /* The rows of a table that keeps them in an array, in the order of their indexes. */
@@ -101,6 +116,8 @@ struct pm_table {
 	const struct pm_column *columns; /* by column number, from 0 */
 	unsigned column_count;           /* highest column number + 1 */
 	unsigned first_column;           /* the first that is accessible */
+	/* What the index consists of, for the log: 'n' a number, 's' a text with its length; NULL: numbers. */
+	const char *index_form;
 
 	struct pm_rows *rows; /* kept by fill; NULL: seek finds the rows */
 	/* Adds all rows there are now, in any order. Returns 0 or -ENOMEM. */
@@ -114,8 +131,20 @@ struct pm_table {
 	bool (*any)(unsigned column);
 	/* Reads one column; false: no such instance. */
 	bool (*get)(const struct pm_row *row, unsigned column, struct pm_value *value);
+	/*
+	 * What type, length and range do not say of a value that a SET brings; NULL: nothing more. Returns
+	 * SNMP_ERR_NOERROR, SNMP_ERR_WRONGLENGTH or SNMP_ERR_WRONGVALUE.
+	 */
+	int (*check)(unsigned column, const struct pm_value *value, struct pm_error *err);
 	/* The SNMP error for a SET on a row that is not there. */
 	int (*missing)(const oid *index, size_t length);
+	/*
+	 * Could a SET of a read-create column make this row, as far as its index tells? Returns SNMP_ERR_NOERROR,
+	 * SNMP_ERR_NOCREATION or SNMP_ERR_INCONSISTENTNAME. Then test to undo get it without an object, and whether a row
+	 * comes of it is up to them; nobody sees it before commit. In a table that has this, a row belongs to one
+	 * SET at a time.
+	 */
+	int (*create)(const oid *index, size_t length, struct pm_error *err);
 	/* May all this be done? Reserves what it takes. Returns SNMP_ERR_NOERROR or an error with its reason in err. */
 	int (*test)(struct pm_row_set *set, struct pm_error *err);
 	/* Makes it durable, reversibly. Returns SNMP_ERR_NOERROR, SNMP_ERR_COMMITFAILED or SNMP_ERR_RESOURCEUNAVAILABLE. */
@@ -157,6 +186,12 @@ bool pm_value_truth(struct pm_value *value, bool truth);
 bool pm_value_text(struct pm_value *value, const char *text);                  /* not copied */
 bool pm_value_octets(struct pm_value *value, const void *data, size_t length); /* not copied */
 bool pm_value_date(struct pm_value *value, int64_t time_ms); /* DateAndTime; 0 = never: eight zero octets */
+
+/*
+ * Takes a text of the index (its length, then its octets) with at most max octets from *index, which moves behind it.
+ * text has max + 1 octets. false: that is none, or it is not UTF-8 without control characters.
+ */
+bool pm_index_take_text(const oid **index, size_t *length, char *text, size_t max);
 
 /* Copies what a SET wrote into a NUL-terminated string; buffer has at least PM_STRING_MAX + 1 octets. */
 void pm_value_copy(const struct pm_value *value, char *buffer);

@@ -138,17 +138,50 @@ static const char *type_name(unsigned type)
 	}
 }
 
-/* "pmMachineCommand.7" */
+/* A text of the index, as net-snmp's tools take it: ."web01". Returns how many sub-identifiers; 0: it is none. */
+static size_t append_text(char *name, size_t size, const oid *index, size_t length)
+{
+	char text[PM_INDEX_MAX];
+	const oid *at = index;
+	size_t left = length, used = strlen(name);
+
+	if (!pm_index_take_text(&at, &left, text, sizeof(text) - 1))
+		return 0;
+	snprintf(name + used, size - used, ".\"%s\"", text);
+	return length - left;
+}
+
+static void append_index(char *name, size_t size, const char *form, const oid *index, size_t length)
+{
+	while (length > 0) {
+		size_t used = strlen(name), taken = 0;
+
+		if (form && *form && *form++ == 's') {
+			taken = append_text(name, size, index, length);
+			if (taken == 0)
+				form = NULL;
+		}
+		if (taken == 0) {
+			snprintf(name + used, size - used, ".%lu", (unsigned long)index[0]);
+			taken = 1;
+		}
+		index += taken;
+		length -= taken;
+	}
+}
+
+/* pmMachineCommand.7 or pmJobAction.7."alice"."night"; a text that is none is told in numbers. */
 static void object_name(const struct pm_table *table, const netsnmp_variable_list *varbind, char *name,
 			size_t size)
 {
 	oid column = varbind->name_length > PM_ENTRY_PREFIX ? varbind->name[PM_ENTRY_PREFIX] : 0;
 	const char *known = column < table->column_count ? table->columns[column].name : NULL;
-	int used = snprintf(name, size, "%s", known ? known : table->name);
+	size_t prefix = PM_ENTRY_PREFIX + (known != NULL);
 
-	for (size_t i = PM_ENTRY_PREFIX + (known != NULL); i < varbind->name_length && (size_t)used < size;
-	     i++)
-		used += snprintf(name + used, size - (size_t)used, ".%lu", (unsigned long)varbind->name[i]);
+	snprintf(name, size, "%s", known ? known : table->name);
+	if (varbind->name_length > prefix)
+		append_index(name, size, known ? table->index_form : NULL, varbind->name + prefix,
+			     varbind->name_length - prefix);
 }
 
 static void log_refusal(const netsnmp_request_info *request, const struct pm_table *table, int error,
@@ -167,28 +200,18 @@ static int check_number(const struct pm_column *column, uint32_t number, bool ne
 	if (!negative && number >= min && number <= column->max &&
 	    !(column->never && number == column->never))
 		return SNMP_ERR_NOERROR;
-	if (negative)
+	if (!negative && column->never && number == column->never)
+		pm_error_set(err, "the value %u can be read, and not be set", number);
+	else if (negative)
 		pm_error_set(err, "the value is negative, %u to %u is right", min, column->max);
 	else
 		pm_error_set(err, "the value is %u, %u to %u is right", number, min, column->max);
 	return SNMP_ERR_WRONGVALUE;
 }
 
-static int check_value(const struct pm_column *column, const netsnmp_variable_list *varbind,
+static int take_string(const struct pm_column *column, const netsnmp_variable_list *varbind,
 		       struct pm_value *value, struct pm_error *err)
 {
-	if (varbind->type != column->type) {
-		pm_error_set(err, "the value is of type %s, %s is right", type_name(varbind->type),
-			     type_name(column->type));
-		return SNMP_ERR_WRONGTYPE;
-	}
-	value->type = column->type;
-	if (column->type != ASN_OCTET_STR) {
-		long number = *varbind->val.integer;
-
-		value->integer = (int32_t)number;
-		return check_number(column, (uint32_t)number, column->type == ASN_INTEGER && number < 0, err);
-	}
 	if (varbind->val_len < column->min || varbind->val_len > column->max) {
 		pm_error_set(err, "the value has %zu octets, %u to %u is right", varbind->val_len,
 			     column->min, column->max);
@@ -200,34 +223,80 @@ static int check_value(const struct pm_column *column, const netsnmp_variable_li
 	return SNMP_ERR_NOERROR;
 }
 
+static int take_number(const struct pm_column *column, const netsnmp_variable_list *varbind,
+		       struct pm_value *value, struct pm_error *err)
+{
+	long number = *varbind->val.integer;
+
+	value->integer = (int32_t)number;
+	return check_number(column, (uint32_t)number, column->type == ASN_INTEGER && number < 0, err);
+}
+
+static int check_value(const struct pm_table *table, unsigned number, const netsnmp_variable_list *varbind,
+		       struct pm_value *value, struct pm_error *err)
+{
+	const struct pm_column *column = &table->columns[number];
+	int error;
+
+	if (varbind->type != column->type) {
+		pm_error_set(err, "the value is of type %s, %s is right", type_name(varbind->type),
+			     type_name(column->type));
+		return SNMP_ERR_WRONGTYPE;
+	}
+	value->type = column->type;
+	error = column->type == ASN_OCTET_STR ? take_string(column, varbind, value, err)
+					      : take_number(column, varbind, value, err);
+	return error || !table->check ? error : table->check(number, value, err);
+}
+
+static bool same_row(const struct pm_row *a, const struct pm_row *b)
+{
+	return snmp_oid_compare(a->index, a->index_length, b->index, b->index_length) == 0;
+}
+
 static struct pm_row_set *row_of(struct set_transaction *transaction, const struct pm_row *row)
 {
 	struct pm_row_set *set;
 
-	for (size_t i = 0; i < transaction->row_count; i++) {
-		set = &transaction->rows[i];
-		if (set->row.object == row->object && snmp_oid_compare(set->row.index, set->row.index_length,
-								       row->index, row->index_length) == 0)
-			return set;
-	}
+	for (size_t i = 0; i < transaction->row_count; i++)
+		if (same_row(&transaction->rows[i].row, row))
+			return &transaction->rows[i];
 	set = &transaction->rows[transaction->row_count++];
 	set->table = transaction->table;
 	set->row = *row;
 	return set;
 }
 
+/* The row with this index, or without an object the one that may be created. */
+static int look_up(const struct pm_table *table, unsigned column, const oid *index, size_t length,
+		   struct pm_row *row, struct pm_error *err)
+{
+	if (pm_table_seek(table, index, length, true, row) &&
+	    snmp_oid_compare(row->index, row->index_length, index, length) == 0)
+		return SNMP_ERR_NOERROR;
+	if (!table->create || table->columns[column].access != PM_READ_CREATE) {
+		pm_error_set(err, "nothing with this index is configured");
+		return table->missing(index, length);
+	}
+	if (length > PM_INDEX_MAX) {
+		pm_error_set(err, "no row has such an index");
+		return SNMP_ERR_NOCREATION;
+	}
+	memcpy(row->index, index, length * sizeof(oid));
+	row->index_length = length;
+	row->object = NULL;
+	return table->create(index, length, err);
+}
+
 static int find_row(struct set_transaction *transaction, const netsnmp_variable_list *varbind,
 		    struct set_change *change, struct pm_error *err)
 {
-	const oid *index = varbind->name + PM_ENTRY_PREFIX + 1;
-	size_t length = varbind->name_length - PM_ENTRY_PREFIX - 1;
 	struct pm_row row;
+	int error = look_up(transaction->table, change->column, varbind->name + PM_ENTRY_PREFIX + 1,
+			    varbind->name_length - PM_ENTRY_PREFIX - 1, &row, err);
 
-	if (!pm_table_seek(transaction->table, index, length, true, &row) ||
-	    snmp_oid_compare(row.index, row.index_length, index, length) != 0) {
-		pm_error_set(err, "nothing with this index is configured");
-		return transaction->table->missing(index, length);
-	}
+	if (error)
+		return error;
 	change->row = row_of(transaction, &row);
 	if (change->row->values[change->column]) {
 		pm_error_set(err, "the same object twice in one SET");
@@ -235,6 +304,11 @@ static int find_row(struct set_transaction *transaction, const netsnmp_variable_
 	}
 	change->row->values[change->column] = &change->value;
 	return SNMP_ERR_NOERROR;
+}
+
+static bool writable(const struct pm_table *table, oid column)
+{
+	return column < table->column_count && table->columns[column].access >= PM_READ_WRITE;
 }
 
 static int check_change(struct set_transaction *transaction, netsnmp_request_info *request,
@@ -247,13 +321,12 @@ static int check_change(struct set_transaction *transaction, netsnmp_request_inf
 
 	change->request = request;
 	if (varbind->name_length < PM_ENTRY_PREFIX + 2 || varbind->name[PM_ENTRY_PREFIX - 1] != 1 ||
-	    varbind->name[PM_ENTRY_PREFIX] >= table->column_count ||
-	    table->columns[varbind->name[PM_ENTRY_PREFIX]].access != PM_READ_WRITE) {
+	    !writable(table, varbind->name[PM_ENTRY_PREFIX])) {
 		pm_error_set(err, "this object can not be written");
 		return SNMP_ERR_NOTWRITABLE;
 	}
 	change->column = (unsigned)varbind->name[PM_ENTRY_PREFIX];
-	error = check_value(&table->columns[change->column], varbind, &change->value, err);
+	error = check_value(table, change->column, varbind, &change->value, err);
 	return error ? error : find_row(transaction, varbind, change, err);
 }
 
@@ -328,6 +401,40 @@ static bool each_row(struct set_transaction *transaction, row_step step, netsnmp
 	return true;
 }
 
+static bool is_taken(const struct pm_row_set *set)
+{
+	for (const struct set_transaction *t = transactions; t; t = t->next)
+		for (size_t i = 0; t->table == set->table && i < t->row_count; i++)
+			if (&t->rows[i] != set && t->rows[i].tested && same_row(&t->rows[i].row, &set->row))
+				return true;
+	return false;
+}
+
+/* Rows that SETs create also go by themselves: the row may have come or gone since it was looked up. */
+static int look_again(struct pm_row_set *set, struct pm_error *err)
+{
+	const struct pm_row was = set->row;
+	unsigned column = 0;
+
+	if (is_taken(set)) {
+		pm_error_set(err, "another SET of the same row is under way");
+		return was.object ? SNMP_ERR_INCONSISTENTVALUE : SNMP_ERR_INCONSISTENTNAME;
+	}
+	while (!set->values[column])
+		column++;
+	return look_up(set->table, column, was.index, was.index_length, &set->row, err);
+}
+
+static int test_row(struct pm_row_set *set, struct pm_error *err)
+{
+	int error = set->table->create ? look_again(set, err) : SNMP_ERR_NOERROR;
+
+	if (!error)
+		error = set->table->test(set, err);
+	set->tested = !error;
+	return error;
+}
+
 static bool apply_rows(struct set_transaction *transaction, netsnmp_agent_request_info *info)
 {
 	const struct pm_table *table = transaction->table;
@@ -365,7 +472,7 @@ static void later_phase(const struct pm_table *table, netsnmp_agent_request_info
 	rebind(transaction, requests);
 	switch (info->mode) {
 	case MODE_SET_RESERVE2:
-		each_row(transaction, table->test, info);
+		each_row(transaction, test_row, info);
 		return;
 	case MODE_SET_ACTION:
 		if (apply_rows(transaction, info))

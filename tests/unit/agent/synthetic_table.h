@@ -10,10 +10,11 @@
 
 /* --- the table: index (INTEGER, STRING); a cell is there when the row's bit of the column is set ---------------------- */
 
-enum { INDEX = 1, HIDDEN, NUMBER, TEXT = 5, COUNT, WISH, COLUMN_COUNT };
+enum { INDEX = 1, HIDDEN, NUMBER, TEXT = 5, COUNT, WISH, LABEL, SIZE, COLUMN_COUNT };
 
 #define TABLE_NUMBER 99
 #define ROW_COUNT    40
+#define CREATED_MAX  8
 
 static const struct pm_column columns[COLUMN_COUNT] = {
     [INDEX] = PM_INDEX("testIndex", ASN_UNSIGNED),
@@ -22,6 +23,8 @@ static const struct pm_column columns[COLUMN_COUNT] = {
     [TEXT] = PM_WRITE("testText", ASN_OCTET_STR, 1, 8),
     [COUNT] = PM_READ("testCount", ASN_COUNTER),
     [WISH] = PM_WRITE_NOT("testWish", ASN_UNSIGNED, 2, 4000000000u, 3),
+    [LABEL] = PM_CREATE("testLabel", ASN_OCTET_STR, 0, 8),
+    [SIZE] = PM_CREATE("testSize", ASN_UNSIGNED, 0, 100),
 };
 
 struct row {
@@ -32,10 +35,13 @@ struct row {
 	int test_error, apply_error;
 	unsigned failed_column;
 	int32_t seen_number; /* of the last test; 0: not in the SET */
+	uint32_t seen_size;
 	char seen_text[PM_STRING_MAX + 1];
 };
 
 static struct row rows[ROW_COUNT];
+static struct row created[CREATED_MAX]; /* made by SETs, in the order of their tests */
+static size_t created_count;
 static struct {
 	unsigned begins, good_ends, bad_ends;
 	bool open; /* between begin and end */
@@ -58,6 +64,7 @@ static inline bool get(const struct pm_row *found, unsigned column, struct pm_va
 	case NUMBER:
 		return pm_value_integer(value, (uint32_t)(row - rows));
 	case TEXT:
+	case LABEL:
 		return pm_value_text(value, "text");
 	default:
 		return pm_value_unsigned(value, (uint32_t)(4000000000u + (row - rows)));
@@ -70,15 +77,62 @@ static inline int missing(const oid *index, size_t length)
 	return length ? SNMP_ERR_NOCREATION : SNMP_ERR_INCONSISTENTNAME;
 }
 
+/* Of a label, two octets are no length, and "ugly" is no value. */
+static inline int check(unsigned column, const struct pm_value *value, struct pm_error *err)
+{
+	if (column != LABEL)
+		return SNMP_ERR_NOERROR;
+	pm_error_set(err, "refused by the check");
+	if (value->length == 2)
+		return SNMP_ERR_WRONGLENGTH;
+	return value->length == 4 && memcmp(value->data, "ugly", 4) == 0 ? SNMP_ERR_WRONGVALUE
+									 : SNMP_ERR_NOERROR;
+}
+
+/* Rows from number 900 on cannot be, and those with an empty text not now. */
+static inline int create(const oid *index, size_t length, struct pm_error *err)
+{
+	char text[9];
+	const oid *at = index + 1;
+	size_t left = length - 1;
+
+	pm_error_set(err, "refused by create");
+	if (index[0] >= 900 || !pm_index_take_text(&at, &left, text, 8) || left != 0)
+		return SNMP_ERR_NOCREATION;
+	return *text ? SNMP_ERR_NOERROR : SNMP_ERR_INCONSISTENTNAME;
+}
+
+/* The row that a SET is about, there already or not; NULL: its test has not made it. */
+static inline struct row *row_behind(const struct pm_row_set *set)
+{
+	return set->row.object ? set->row.object : set->work;
+}
+
+static inline struct row *make_row(const struct pm_row_set *set)
+{
+	struct row *row = &created[created_count++];
+
+	assert_true(created_count <= CREATED_MAX);
+	*row = (struct row){.length = set->row.index_length, .present = ~0u};
+	memcpy(row->index, set->row.index, row->length * sizeof(oid));
+	return row;
+}
+
 static inline int test(struct pm_row_set *set, struct pm_error *err)
 {
-	struct row *row = set->row.object;
+	struct row *row;
 
+	if (!set->row.object)
+		set->work = make_row(set);
+	row = row_behind(set);
 	row->tests++;
 	row->seen_number = set->values[NUMBER] ? set->values[NUMBER]->integer : 0;
+	row->seen_size = set->values[SIZE] ? set->values[SIZE]->unsigned32 : 0;
 	row->seen_text[0] = '\0';
 	if (set->values[TEXT])
 		pm_value_copy(set->values[TEXT], row->seen_text);
+	if (set->values[LABEL])
+		pm_value_copy(set->values[LABEL], row->seen_text);
 	set->failed_column = row->failed_column;
 	if (row->test_error)
 		pm_error_set(err, "refused by the test");
@@ -87,7 +141,7 @@ static inline int test(struct pm_row_set *set, struct pm_error *err)
 
 static inline int apply(struct pm_row_set *set, struct pm_error *err)
 {
-	struct row *row = set->row.object;
+	struct row *row = row_behind(set);
 
 	assert_true(around.open);
 	row->applies++;
@@ -123,14 +177,25 @@ static inline int end_all(bool good, struct pm_error *err)
 
 static inline void commit(struct pm_row_set *set)
 {
+	struct row *row = row_behind(set);
+
 	assert_false(around.open);
-	((struct row *)set->row.object)->commits++;
+	row->commits++;
+	if (!set->row.object) {
+		assert_int_equal(pm_rows_add(&ordered, row->index, row->length, row), 0);
+		pm_rows_sort(&ordered);
+	}
+	set->work = NULL;
 }
 
 static inline void undo(struct pm_row_set *set)
 {
+	struct row *row = row_behind(set);
+
 	assert_false(around.open); /* what it takes back must not be part of what is rolled back */
-	((struct row *)set->row.object)->undos++;
+	if (row)
+		row->undos++;
+	set->work = NULL;
 }
 
 static const struct pm_table table = {.name = "testTable",
@@ -140,6 +205,9 @@ static const struct pm_table table = {.name = "testTable",
 				      .first_column = NUMBER,
 				      .seek = seek,
 				      .get = get,
+				      .index_form = "ns",
+				      .check = check,
+				      .create = create,
 				      .missing = missing,
 				      .test = test,
 				      .begin = begin_all,
@@ -156,6 +224,8 @@ static inline void make_rows(void)
 
 	pm_rows_clear(&ordered);
 	memset(&around, 0, sizeof(around));
+	memset(created, 0, sizeof(created));
+	created_count = 0;
 	for (size_t i = 0; i < ROW_COUNT; i++) {
 		struct row *row = &rows[i];
 
@@ -196,7 +266,7 @@ static inline int unregister_table(void **state)
 
 /* --- one request, as the library hands it to a handler ------------------------------------------------------------- */
 
-#define VARBINDS_MAX 4
+#define VARBINDS_MAX 8
 
 struct exchange {
 	netsnmp_pdu pdu;
@@ -272,6 +342,30 @@ static inline int phase(struct exchange *exchange, int mode, int *which)
 	}
 	*which = -1;
 	return SNMP_ERR_NOERROR;
+}
+
+static inline int run_phases(struct exchange *exchange, const int *modes, int count, int *which)
+{
+	int error = SNMP_ERR_NOERROR;
+
+	for (int i = 0; i < count && !error; i++)
+		error = phase(exchange, modes[i], which);
+	return error;
+}
+
+static inline void clear_errors(struct exchange *exchange)
+{
+	for (int i = 0; i < exchange->count; i++)
+		exchange->requests[i].status = 0;
+}
+
+static inline void assert_calls(const struct row *row, unsigned tests, unsigned applies, unsigned commits,
+				unsigned undos)
+{
+	assert_int_equal(row->tests, tests);
+	assert_int_equal(row->applies, applies);
+	assert_int_equal(row->commits, commits);
+	assert_int_equal(row->undos, undos);
 }
 
 #endif

@@ -92,15 +92,6 @@ static void test_the_same_object_twice(void **state)
 
 /* --- SET: the phases ----------------------------------------------------------------------------------------------------- */
 
-static void assert_calls(const struct row *row, unsigned tests, unsigned applies, unsigned commits,
-			 unsigned undos)
-{
-	assert_int_equal(row->tests, tests);
-	assert_int_equal(row->applies, applies);
-	assert_int_equal(row->commits, commits);
-	assert_int_equal(row->undos, undos);
-}
-
 /* Two rows, of which the first gets two of its columns. */
 static void begin_set(struct exchange *exchange, long transaction)
 {
@@ -108,21 +99,6 @@ static void begin_set(struct exchange *exchange, long transaction)
 	set_number(exchange, &rows[3], 4);
 	set_number(exchange, &rows[5], 5);
 	add_cell(exchange, TEXT, &rows[3], ASN_OCTET_STR, "new", 3);
-}
-
-static int run_phases(struct exchange *exchange, const int *modes, int count, int *which)
-{
-	int error = SNMP_ERR_NOERROR;
-
-	for (int i = 0; i < count && !error; i++)
-		error = phase(exchange, modes[i], which);
-	return error;
-}
-
-static void clear_errors(struct exchange *exchange)
-{
-	for (int i = 0; i < exchange->count; i++)
-		exchange->requests[i].status = 0;
 }
 
 static void test_set_that_succeeds(void **state)
