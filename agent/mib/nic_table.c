@@ -172,23 +172,25 @@ static int missing(const oid *index, size_t length)
 	return length == 2 ? pm_mib_missing(index, length, SNMP_ERR_INCONSISTENTNAME) : SNMP_ERR_NOCREATION;
 }
 
+static int check(unsigned column, const struct pm_value *value, struct pm_error *err)
+{
+	if (column != ADDR || value->length == 0 || value->length == 4 || value->length == 16)
+		return SNMP_ERR_NOERROR;
+	pm_error_set(err, "%zu octets are no address: 4 for IPv4, 16 for IPv6, 0 for the default",
+		     value->length);
+	return SNMP_ERR_WRONGLENGTH;
+}
+
 static int test(struct pm_row_set *set, struct pm_error *err)
 {
 	struct pm_nic *nic = set->row.object;
 	const struct pm_setting_owner owner = {
 	    .agent = nic->machine->agent, .machine = nic->machine, .nic = nic};
-	const struct pm_value *address = set->values[ADDR];
 	const struct pm_job_request request = {.machine = nic->machine,
 					       .action = PM_COMMAND_WAKE,
 					       .origin = PM_ORIGIN_NIC_WAKE,
 					       .nic = nic->index};
 
-	if (address && address->length != 0 && address->length != 4 && address->length != 16) {
-		set->failed_column = ADDR;
-		pm_error_set(err, "%zu octets are no address: 4 for IPv4, 16 for IPv6, 0 for the default",
-			     address->length);
-		return SNMP_ERR_WRONGLENGTH;
-	}
 	set->failed_column = set->values[WAKE] ? WAKE : 0;
 	return pm_change_begin(set, &owner, map, sizeof(map) / sizeof(*map),
 			       set->values[WAKE] ? &request : NULL, err);
@@ -203,6 +205,7 @@ const struct pm_table pm_nic_table = {.name = "pmNicTable",
 				      .fill = fill,
 				      .any = any,
 				      .get = get,
+				      .check = check,
 				      .missing = missing,
 				      .test = test,
 				      PM_CHANGES(pm_change_commit)};
