@@ -117,6 +117,22 @@ struct part {
 	{                                                           \
 		NOTIFY_OBJECTS, 8, OF_NOTIFY, NUMBER, FIELD(action) \
 	}
+#define GROUP_NAME                                                    \
+	{                                                             \
+		NOTIFY_OBJECTS, 9, OF_NOTIFY, TEXT, FIELD(group_name) \
+	}
+#define JOBS_TOTAL                                                \
+	{                                                         \
+		NOTIFY_OBJECTS, 10, OF_NOTIFY, GAUGE, FIELD(jobs) \
+	}
+#define JOBS_SUCCEEDED                                                 \
+	{                                                              \
+		NOTIFY_OBJECTS, 11, OF_NOTIFY, GAUGE, FIELD(succeeded) \
+	}
+#define JOBS_FAILED                                                 \
+	{                                                           \
+		NOTIFY_OBJECTS, 12, OF_NOTIFY, GAUGE, FIELD(failed) \
+	}
 
 #define JOB_ENDED                                                                                 \
 	{                                                                                         \
@@ -144,6 +160,8 @@ static const struct part parts[][PARTS_MAX + 1] = {
     [PM_NOTIFY_BMC_UP] = BMC,
     [PM_NOTIFY_AGENT_STARTED] = {AGENT_NAME, AGENT_VERSION, AGENT_MACHINES},
     [PM_NOTIFY_INHIBIT_CHANGE] = {MACHINE_NAME, INHIBIT, INHIBIT_REASON, EVENT_INDEX},
+    [PM_NOTIFY_GROUP_FINISHED] = {MACHINE_NAME, GROUP_NAME, JOB_ACTION, JOBS_TOTAL, JOBS_SUCCEEDED,
+				  JOBS_FAILED, NOTIFY_TEXT},
 };
 
 /* pmInhibitChange for the whole agent has this one more. */
