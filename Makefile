@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # pmstack: build, test, install. `make help` lists the targets.
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 PREFIX  ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR  ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 
 SHELL := bash
+comma := ,
 
 # SANITIZE=1 builds everything with AddressSanitizer and UndefinedBehaviorSanitizer into a directory of its own.
 ifdef SANITIZE
@@ -42,7 +43,9 @@ IPMI_SRC := $(wildcard ipmi/*.c)
 WOL_SRC  := $(wildcard wol/*.c)
 UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
 PROG_SRC := $(wildcard tests/integration/*.c)
-LAB_SRC  := $(wildcard tests/lab/*.c)
+# preloaded into the program under test, not a program
+KILLER_SRC := tests/lab/killer.c
+LAB_SRC  := $(filter-out $(KILLER_SRC),$(wildcard tests/lab/*.c))
 BENCH_SRC := $(wildcard tests/bench/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FARM_SRC := $(wildcard tests/sim/farm*.c)
@@ -52,7 +55,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ARCHIVES := $(BUILD)/libagent.a $(BUILD)/libipmi.a $(BUILD)/libwol.a
 UNIT_BIN := $(UNIT_SRC:tests/%.c=$(BUILD)/tests/%)
 PROG_BIN := $(PROG_SRC:tests/integration/%.c=$(BUILD)/tests/%)
-LAB_BIN  := $(LAB_SRC:tests/lab/%.c=$(BUILD)/lab/%)
+LAB_BIN  := $(LAB_SRC:tests/lab/%.c=$(BUILD)/lab/%) $(BUILD)/lab/killer.so
 BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
 SIM_BIN  := $(BUILD)/sim/bmcfarm
 
@@ -112,7 +115,15 @@ $(BUILD)/tests/unit/wol/%: $(BUILD)/obj/tests/unit/wol/%.o $(BUILD)/libwol.a
 $(BUILD)/tests/unit/agent/%: $(BUILD)/obj/tests/unit/agent/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(WRAP)) -o $@ $^ $(LIBS) -lcmocka
+# Tests that stand in for the IPMI engine (tests/unit/agent/fake_bmc.h), and that are there when the store commits
+FAKE_BMC := ipmi_bmc_submit ipmi_op_cancel ipmi_bmc_stats
+$(BUILD)/tests/unit/agent/job_action_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_clock_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_random_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_reload_test: WRAP := $(FAKE_BMC) pm_store_commit
+$(BUILD)/tests/unit/agent/job_set_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_kill_test: WRAP := $(FAKE_BMC) pm_store_commit
 $(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(ARCHIVES) $(BUILD)/sim/libsim.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
@@ -121,6 +132,11 @@ $(BUILD)/lab/%: $(BUILD)/obj/tests/lab/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpcap
+# without sanitizers: it works below those of the program it is preloaded into
+$(BUILD)/lab/killer.so: $(KILLER_SRC)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out $(SANFLAGS) -fPIE,$(CFLAGS)) -fPIC -shared -o $@ $<
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK)
@@ -133,7 +149,7 @@ BUILD_PACKAGES := gcc make pkg-config libc6-dev libsnmp-dev libfreeipmi-dev libp
 TEST_PACKAGES := libcmocka-dev libgcrypt20-dev clang libclang-rt-14-dev snmp snmpd snmptrapd libsnmp-base erlang-snmp smitools \
                  freeipmi-tools ipmitool openipmi iproute2 iputils-ping util-linux tcpdump tshark socat procps netcat-openbsd etherwake wakeonlan \
                  monitoring-plugins-standard libnet-snmp-perl prometheus-snmp-exporter libxml2-utils \
-                 sqlite3 perl netbase git python3-pyghmi
+                 sqlite3 perl netbase git python3-pyghmi faketime
 LINT_PACKAGES := clang-format clang-tidy cppcheck shellcheck mandoc
 
 # What dpkg does not know of is installed; nothing is done when all is there.

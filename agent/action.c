@@ -22,19 +22,24 @@
 
 static void begin_step(struct pm_job *job);
 
+static bool is_setting(const struct pm_step *step)
+{
+	return step->action == PM_STEP_BMC_IDENTIFY || step->action == PM_STEP_BMC_CONFIGURE;
+}
+
 static struct pm_step *current(struct pm_job *job)
 {
-	return &job->steps[job->step];
+	return &job->steps[job->run->step];
 }
 
 static uint64_t now(const struct pm_job *job)
 {
-	return uv_now(job->agent->loop);
+	return uv_now(job->machine->agent->loop);
 }
 
 static const char *name_of(const struct pm_job *job)
 {
-	return job->request.machine->config->name;
+	return job->machine->config->name;
 }
 
 static double seconds_since(const struct pm_job *job, uint64_t then_ms)
@@ -46,39 +51,50 @@ static double seconds_since(const struct pm_job *job, uint64_t then_ms)
 
 void pm_action_stop(struct pm_job *job)
 {
-	pm_timer_stop(job->timer);
-	if (job->op) {
-		struct ipmi_op *op = job->op;
+	pm_timer_stop(job->run->timer);
+	if (job->run->op) {
+		struct ipmi_op *op = job->run->op;
 
-		job->op = NULL;
+		job->run->op = NULL;
+		job->run->cut = true;
 		ipmi_op_cancel(op);
 	}
-	if (job->burst) {
-		struct wol_burst *burst = job->burst;
+	if (job->run->burst) {
+		struct wol_burst *burst = job->run->burst;
 
-		job->burst = NULL;
+		job->run->burst = NULL;
 		wol_burst_cancel(burst);
 	}
 }
 
+static bool has_alternative(const struct pm_job *job)
+{
+	unsigned next = job->run->step + 1;
+
+	return next < job->step_count && job->steps[next].alternative;
+}
+
 void pm_step_failed(struct pm_job *job, enum pm_result result, const char *text)
 {
-	if (job->step + 1 < job->step_count && job->steps[job->step + 1].alternative) {
-		pm_log(LOG_WARNING, "%s: job %s: %s; falling back to the next method", name_of(job),
-		       job->name, text);
-		job->step++;
-		begin_step(job);
+	if (!has_alternative(job)) {
+		pm_job_finish(job, result, text);
 		return;
 	}
-	pm_job_finish(job, result, text);
+	pm_log(LOG_WARNING, "%s: job %s: %s; falling back to the next method", name_of(job),
+	       pm_job_title(job), text);
+	pm_step_ended(job, current(job), result, text);
+	job->run->step++;
+	begin_step(job);
 }
 
 static void step_done(struct pm_job *job, const char *text)
 {
-	do
-		job->step++;
-	while (job->step < job->step_count && job->steps[job->step].alternative);
-	if (job->step < job->step_count)
+	pm_step_ended(job, current(job), PM_RESULT_OK, text);
+	while (has_alternative(job)) {
+		job->run->step++;
+		pm_step_ended(job, current(job), PM_RESULT_ALREADY_IN_STATE, "not needed");
+	}
+	if (++job->run->step < job->step_count)
 		begin_step(job);
 	else
 		pm_job_finish(job, PM_RESULT_OK, text);
@@ -86,18 +102,31 @@ static void step_done(struct pm_job *job, const char *text)
 
 void pm_step_reached(struct pm_job *job, const char *note)
 {
-	char text[400];
-	const struct pm_machine *machine = job->request.machine;
+	char text[400], when[64];
+	const struct pm_machine *machine = job->machine;
 
-	snprintf(text, sizeof(text), "%s, observed by the %s %.1f s after the command%s",
-		 pm_power_state_name(machine->observed), machine->source == PM_SOURCE_BMC ? "BMC" : "probe",
-		 seconds_since(job, job->begun_ms), note);
+	if (job->run->before)
+		snprintf(when, sizeof(when), "after a restart of the agent");
+	else
+		snprintf(when, sizeof(when), "%.1f s after the command",
+			 seconds_since(job, job->run->begun_ms));
+	snprintf(text, sizeof(text), "%s, observed by the %s %s%s", pm_power_state_name(machine->observed),
+		 machine->source == PM_SOURCE_BMC ? "BMC" : "probe", when, note);
 	step_done(job, text);
 }
 
 /* --- chassis control and settings of the BMC -------------------------------------------------- */
 
 static void send_request(struct pm_job *job);
+
+/* Cancelled by pm_action_stop(): all that is still of interest is whether it had left. */
+static bool was_cut(struct pm_job *job, const struct ipmi_reply *reply)
+{
+	if (job->run->op)
+		return false;
+	job->run->cut_sent = reply->sent;
+	return true;
+}
 
 /*
  * A BMC that answers at times, as over a network that loses packets, or that has no free session for the moment, is asked
@@ -108,16 +137,16 @@ static bool worth_retrying(struct pm_job *job, const struct ipmi_reply *reply)
 {
 	enum pm_outcome outcome = pm_outcome_of(reply);
 	bool harmless = outcome == PM_OUTCOME_NOT_DONE ||
-			(outcome == PM_OUTCOME_DOUBTFUL && !job->steps[job->step].momentary);
+			(outcome == PM_OUTCOME_DOUBTFUL && !job->steps[job->run->step].momentary);
 	bool wish = !current(job)->momentary;
 	bool lives = reply->result == IPMI_TIMEOUT || reply->result == IPMI_SESSIONS_EXHAUSTED;
 	unsigned most = wish && reply->result == IPMI_UNREACHABLE ? SILENCES_MAX : FAILURES_MAX;
 
 	if (lives && wish)
-		job->failures = 0;
+		job->run->failures = 0;
 	else
-		job->failures++;
-	return harmless && job->failures < most;
+		job->run->failures++;
+	return harmless && job->run->failures < most;
 }
 
 /* What the BMC reports now, as the poll would have found it. */
@@ -131,7 +160,7 @@ static void note_report(struct pm_machine *machine, bool boot, const struct ipmi
 	}
 }
 
-static bool setting_holds(const struct ipmi_request *wish, const struct ipmi_reply *reply)
+static bool setting_holds(const struct pm_bmc_setting *wish, const struct ipmi_reply *reply)
 {
 	switch (wish->command) {
 	case IPMI_SET_POWER_RESTORE_POLICY:
@@ -148,66 +177,78 @@ static bool setting_holds(const struct ipmi_request *wish, const struct ipmi_rep
 static void on_verified(const struct ipmi_reply *reply, void *data)
 {
 	struct pm_job *job = data;
-	const struct ipmi_request *wish = &job->request.setting;
+	const struct pm_bmc_setting *wish = &job->spec.setting;
 	char text[400];
 	bool untold =
 	    wish->command == IPMI_CHASSIS_IDENTIFY && reply->chassis.identify == IPMI_IDENTIFY_UNKNOWN;
 
-	if (!job->op)
+	if (!job->run->op)
 		return;
-	job->op = NULL;
+	job->run->op = NULL;
 	if (reply->result != IPMI_OK) {
 		snprintf(text, sizeof(text), "accepted by the BMC, but it cannot be read back: %s",
 			 reply->text);
 		pm_step_failed(job, PM_RESULT_TIMEOUT, text);
 		return;
 	}
-	note_report(job->request.machine, wish->command == IPMI_SET_BOOT_FLAGS, reply);
+	note_report(job->machine, wish->command == IPMI_SET_BOOT_FLAGS, reply);
 	if (!setting_holds(wish, reply))
 		pm_step_failed(job, PM_RESULT_REJECTED, "the BMC accepted, but does not report what was set");
 	else if (untold)
 		step_done(job, "accepted by the BMC, which does not report it");
 	else
-		step_done(job, job->forgetful
+		step_done(job, job->run->forgetful
 				   ? "set, and read back from the BMC, which may forget it after 60 s "
 				     "without a power command"
 				   : "set, and read back from the BMC");
 }
 
+void pm_step_verifying(struct pm_job *job)
+{
+	struct pm_step *step = current(job);
+
+	if (step->state == PM_JOB_VERIFYING)
+		return;
+	job->state = step->state = PM_JOB_VERIFYING;
+	step->changed = true;
+	pm_job_changed_shortly(job);
+}
+
 static void verify_setting(struct pm_job *job)
 {
-	const struct pm_bmc *bmc = job->request.machine->bmc;
-	bool boot = job->request.setting.command == IPMI_SET_BOOT_FLAGS;
+	const struct pm_bmc *bmc = job->machine->bmc;
+	bool boot = job->spec.setting.command == IPMI_SET_BOOT_FLAGS;
 	const struct ipmi_request request = {.command = boot ? IPMI_GET_BOOT_FLAGS : IPMI_GET_CHASSIS_STATUS,
 					     .done = on_verified,
 					     .data = job};
 
-	job->state = PM_JOB_VERIFYING;
-	job->op = bmc ? ipmi_bmc_submit(bmc->ipmi, &request) : NULL;
-	if (!job->op)
+	pm_step_verifying(job);
+	job->run->op = bmc ? ipmi_bmc_submit(bmc->ipmi, &request) : NULL;
+	if (!job->run->op)
 		pm_step_failed(job, PM_RESULT_INTERRUPTED,
 			       "accepted by the BMC, which can no longer be asked");
 }
 
 static void wait_for_goal(struct pm_job *job)
 {
-	job->acted = true;
-	job->state = PM_JOB_VERIFYING;
-	pm_poll_fast(job->request.machine, true);
-	pm_poll_now(job->request.machine);
-	pm_timer_start(job->timer, TICK_MS);
+	job->run->acted = true;
+	if (!job->run->doubt)
+		pm_step_verifying(job);
+	pm_poll_fast(job->machine, true);
+	pm_poll_now(job->machine);
+	pm_timer_start(job->run->timer, TICK_MS);
 }
 
 static void accepted(struct pm_job *job)
 {
 	const struct pm_step *step = current(job);
 
-	job->acted = true;
-	job->doubt = false;
-	job->acceptances++;
-	job->acted_ms = now(job);
-	job->tries = job->failures = 0;
-	if (step->kind == PM_STEP_BMC_SETTING) {
+	job->run->acted = true;
+	job->run->doubt = false;
+	job->run->acceptances++;
+	job->run->acted_ms = now(job);
+	job->run->tries = job->run->failures = 0;
+	if (is_setting(step)) {
 		verify_setting(job);
 	} else if (!step->goal) {
 		step_done(job, "accepted by the BMC");
@@ -218,15 +259,15 @@ static void accepted(struct pm_job *job)
 
 static bool is_wish(const struct pm_step *step)
 {
-	return step->kind == PM_STEP_CHASSIS_CONTROL &&
-	       (step->control == IPMI_POWER_UP || step->control == IPMI_POWER_DOWN);
+	return pm_step_is_control(step) &&
+	       (pm_step_control(step) == IPMI_POWER_UP || pm_step_control(step) == IPMI_POWER_DOWN);
 }
 
 /* It may have been done, and whether it was can be seen: nothing more is sent before that was looked at. */
 static bool is_to_be_seen(const struct pm_job *job, const struct ipmi_reply *reply)
 {
-	const struct pm_step *step = &job->steps[job->step];
-	bool graceful = step->kind == PM_STEP_CHASSIS_CONTROL && step->control == IPMI_SOFT_SHUTDOWN;
+	const struct pm_step *step = &job->steps[job->run->step];
+	bool graceful = pm_step_is_control(step) && pm_step_control(step) == IPMI_SOFT_SHUTDOWN;
 
 	return pm_outcome_of(reply) == PM_OUTCOME_DOUBTFUL && reply->result != IPMI_CANCELLED && step->goal &&
 	       (is_wish(step) || (graceful && !pm_outcome_is_error(reply)));
@@ -234,9 +275,9 @@ static bool is_to_be_seen(const struct pm_job *job, const struct ipmi_reply *rep
 
 static void look(struct pm_job *job)
 {
-	job->doubt = true;
-	job->doubt_ms = job->heard_ms = now(job);
-	job->acted_ms = job->sent_ms;
+	job->run->doubt = true;
+	job->run->doubt_ms = job->run->heard_ms = now(job);
+	job->run->acted_ms = job->run->sent_ms;
 	wait_for_goal(job);
 }
 
@@ -262,8 +303,8 @@ static void request_failed(struct pm_job *job, const struct ipmi_reply *reply)
 		end_in_doubt(job, reply);
 		return;
 	}
-	if (job->tries > 1)
-		snprintf(tries, sizeof(tries), " (tried %u times)", job->tries);
+	if (job->run->tries > 1)
+		snprintf(tries, sizeof(tries), " (tried %u times)", job->run->tries);
 	snprintf(text, sizeof(text), "%s%s", reply->text, tries);
 	pm_step_failed(job, pm_outcome_result(reply), text);
 }
@@ -273,9 +314,9 @@ static void on_reply(const struct ipmi_reply *reply, void *data)
 	struct pm_job *job = data;
 	bool retry, see;
 
-	if (!job->op)
-		return; /* cancelled by pm_action_stop() */
-	job->op = NULL;
+	if (was_cut(job, reply))
+		return;
+	job->run->op = NULL;
 	if (reply->result == IPMI_OK) {
 		accepted(job);
 		return;
@@ -286,13 +327,13 @@ static void on_reply(const struct ipmi_reply *reply, void *data)
 		request_failed(job, reply);
 		return;
 	}
-	snprintf(job->trouble, sizeof(job->trouble), "%s%s", reply->text,
+	snprintf(job->run->trouble, sizeof(job->run->trouble), "%s%s", reply->text,
 		 see ? "; it may have been done: look at the machine" : "");
-	job->troubled = pm_outcome_result(reply);
+	job->run->troubled = pm_outcome_result(reply);
 	if (see)
 		look(job);
 	else
-		pm_timer_start(job->timer, RETRY_MS);
+		pm_timer_start(job->run->timer, RETRY_MS);
 }
 
 /* A BMC that refuses may forget the boot flags that are set next; they are set all the same. */
@@ -300,72 +341,89 @@ static void on_kept(const struct ipmi_reply *reply, void *data)
 {
 	struct pm_job *job = data;
 
-	if (!job->op)
+	if (!job->run->op)
 		return;
 	if (reply->result != IPMI_OK && pm_outcome_of(reply) != PM_OUTCOME_REFUSED) {
 		on_reply(reply, job);
 		return;
 	}
-	job->op = NULL;
-	job->prepared = true;
-	job->forgetful = reply->result != IPMI_OK;
+	job->run->op = NULL;
+	job->run->prepared = true;
+	job->run->forgetful = reply->result != IPMI_OK;
 	send_request(job);
 }
 
 static bool needs_keeping(const struct pm_job *job)
 {
-	const struct ipmi_request *wish = &job->request.setting;
+	const struct pm_bmc_setting *wish = &job->spec.setting;
 
 	return wish->command == IPMI_SET_BOOT_FLAGS && wish->boot.device != IPMI_BOOT_NO_OVERRIDE &&
-	       !job->prepared;
+	       !job->run->prepared;
+}
+
+static struct ipmi_request request_of(const struct pm_bmc_setting *setting)
+{
+	struct ipmi_request request = {.command = setting->command};
+
+	switch (setting->command) {
+	case IPMI_SET_BOOT_FLAGS:
+		request.boot = setting->boot;
+		break;
+	case IPMI_SET_POWER_RESTORE_POLICY:
+		request.restore_policy = setting->restore_policy;
+		break;
+	default:
+		request.identify.mode = setting->identify.mode;
+		request.identify.interval_s = setting->identify.interval_s;
+	}
+	return request;
 }
 
 static void send_request(struct pm_job *job)
 {
 	const struct pm_step *step = current(job);
-	const struct pm_bmc *bmc = job->request.machine->bmc;
-	struct ipmi_request request = {.command = IPMI_CHASSIS_CONTROL};
+	const struct pm_bmc *bmc = job->machine->bmc;
+	struct ipmi_request request;
 
 	if (!bmc) { /* a reload is exchanging it just now */
-		pm_timer_start(job->timer, TICK_MS);
+		pm_timer_start(job->run->timer, TICK_MS);
 		return;
 	}
-	if (step->kind == PM_STEP_BMC_SETTING)
-		request = job->request.setting;
-	else
-		request.control = step->control;
+	request = is_setting(step) ? request_of(&job->spec.setting)
+				   : (struct ipmi_request){.command = IPMI_CHASSIS_CONTROL,
+							   .control = pm_step_control(step)};
 	request.once = step->momentary;
 	request.done = on_reply;
 	request.data = job;
-	if (step->kind == PM_STEP_BMC_SETTING && needs_keeping(job)) {
+	if (is_setting(step) && needs_keeping(job)) {
 		request.command = IPMI_KEEP_BOOT_FLAGS;
 		request.done = on_kept;
 	}
-	job->tries++;
-	job->sent_ms = now(job);
-	job->op = ipmi_bmc_submit(bmc->ipmi, &request);
-	if (!job->op)
+	job->run->tries++;
+	job->run->sent_ms = now(job);
+	job->run->op = ipmi_bmc_submit(bmc->ipmi, &request);
+	if (!job->run->op)
 		pm_step_failed(job, PM_RESULT_INTERNAL_ERROR, "no memory");
 }
 
 static void control_timed_out(struct pm_job *job)
 {
 	char text[256], times[32] = "";
-	const struct pm_machine *machine = job->request.machine;
+	const struct pm_machine *machine = job->machine;
 
-	if (!job->acted) {
-		if (job->troubled)
-			pm_step_failed(job, job->troubled, job->trouble);
+	if (!job->run->acted) {
+		if (job->run->troubled)
+			pm_step_failed(job, job->run->troubled, job->run->trouble);
 		else
 			pm_step_failed(job, PM_RESULT_TIMEOUT, "the BMC did not accept in time");
 		return;
 	}
-	if (job->doubt) {
-		pm_step_failed(job, job->troubled, job->trouble);
+	if (job->run->doubt) {
+		pm_step_failed(job, job->run->troubled, job->run->trouble);
 		return;
 	}
-	if (job->acceptances > 1)
-		snprintf(times, sizeof(times), " %u times", job->acceptances);
+	if (job->run->acceptances > 1)
+		snprintf(times, sizeof(times), " %u times", job->run->acceptances);
 	snprintf(text, sizeof(text), "accepted by the BMC%s, but the machine is still %s after %u s", times,
 		 pm_power_state_name(machine->observed), current(job)->timeout_s);
 	pm_step_failed(job, PM_RESULT_TIMEOUT, text);
@@ -374,99 +432,168 @@ static void control_timed_out(struct pm_job *job)
 /* Sent again is only what was looked for and is not so: the machine may have come to the goal and gone on since. */
 static bool is_to_be_repeated(const struct pm_job *job)
 {
-	const struct pm_machine *machine = job->request.machine;
+	const struct pm_machine *machine = job->machine;
+	const struct pm_step *step = &job->steps[job->run->step];
 
-	if (!is_wish(&job->steps[job->step]))
+	if (!is_wish(step) || (job->run->before && !pm_step_is_repeatable(job, step)))
 		return false;
-	if (!job->doubt)
-		return now(job) - job->sent_ms >= REPEAT_MS;
-	return machine->source == PM_SOURCE_BMC && machine->observed_loop_ms > job->doubt_ms &&
-	       now(job) - job->doubt_ms >= RETRY_MS;
+	if (!job->run->doubt)
+		return now(job) - job->run->sent_ms >= REPEAT_MS;
+	return machine->source == PM_SOURCE_BMC && machine->observed_loop_ms > job->run->doubt_ms &&
+	       now(job) - job->run->doubt_ms >= RETRY_MS;
 }
 
 /* Nothing came from the BMC, not even parts of a session's set-up, for as long as several tries take. */
 static bool is_silent(struct pm_job *job)
 {
-	const struct pm_machine *machine = job->request.machine;
+	const struct pm_machine *machine = job->machine;
 	uint64_t silence_ms = SILENCES_MAX * ((uint64_t)machine->config->bmc->timeout_ms + RETRY_MS);
 	struct ipmi_bmc_stats stats;
 
 	ipmi_bmc_stats(machine->bmc->ipmi, &stats);
-	if (stats.last_contact_ms != job->contact_ms) {
-		job->contact_ms = stats.last_contact_ms;
-		job->heard_ms = now(job);
+	if (stats.last_contact_ms != job->run->contact_ms) {
+		job->run->contact_ms = stats.last_contact_ms;
+		job->run->heard_ms = now(job);
 	}
-	return now(job) - job->heard_ms >= silence_ms;
+	return now(job) - job->run->heard_ms >= silence_ms;
 }
 
 static void control_tick(struct pm_job *job)
 {
-	if (job->op)
+	if (job->run->op)
 		return;
-	if (!job->acted || is_to_be_repeated(job))
+	if (!job->run->acted || is_to_be_repeated(job))
 		send_request(job);
-	else if (job->doubt && is_wish(current(job)) && is_silent(job))
-		pm_step_failed(job, job->troubled, job->trouble);
+	else if (job->run->doubt && is_wish(current(job)) && is_silent(job))
+		pm_step_failed(job, job->run->troubled, job->run->trouble);
 	else
-		pm_timer_start(job->timer, TICK_MS);
+		pm_timer_start(job->run->timer, TICK_MS);
 }
 
 static bool control_satisfied(struct pm_job *job, const char **note)
 {
-	const struct pm_machine *machine = job->request.machine;
+	const struct pm_machine *machine = job->machine;
 	const struct pm_step *step = current(job);
 
-	*note = job->doubt ? "; the BMC had not confirmed the command" : "";
-	if (!job->acted || machine->observed_loop_ms < job->acted_ms || machine->source != PM_SOURCE_BMC)
+	*note = job->run->doubt ? "; the BMC had not confirmed the command" : "";
+	if (!job->run->acted || machine->observed_loop_ms < job->run->acted_ms ||
+	    machine->source != PM_SOURCE_BMC)
 		return false;
-	if (step->control == IPMI_POWER_CYCLE && machine->observed == PM_POWER_OFF)
-		job->left_goal = true;
+	if (pm_step_control(step) == IPMI_POWER_CYCLE && machine->observed == PM_POWER_OFF)
+		job->run->left_goal = true;
 	if (machine->observed != step->goal)
 		return false;
-	if (step->control != IPMI_POWER_CYCLE || job->left_goal)
+	if (pm_step_control(step) != IPMI_POWER_CYCLE || job->run->left_goal)
 		return true;
 	*note = "; no poll saw it off in between";
-	return now(job) - job->acted_ms >= CYCLE_SETTLE_MS;
+	return now(job) - job->run->acted_ms >= CYCLE_SETTLE_MS;
 }
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
-static void on_timer(void *data)
+static uint64_t step_left_ms(const struct pm_job *job)
 {
-	struct pm_job *job = data;
-	bool late = now(job) - job->begun_ms >= (uint64_t)current(job)->timeout_s * 1000;
+	uint64_t timeout_ms = (uint64_t)job->steps[job->run->step].timeout_s * 1000;
+	uint64_t gone_ms = now(job) - job->run->begun_ms;
 
-	if (job->confirming)
-		begin_step(job);
-	else if (current(job)->kind == PM_STEP_WAKE)
-		pm_wake_timer(job, late);
-	else if (!job->request.machine->bmc)
-		pm_step_failed(job, PM_RESULT_NOT_CONFIGURED, "the BMC is no longer configured");
-	else if (late)
-		control_timed_out(job);
-	else
-		control_tick(job);
+	return gone_ms < timeout_ms ? timeout_ms - gone_ms : 0;
 }
 
 static void act(struct pm_job *job)
 {
-	job->confirming = false;
-	job->state = PM_JOB_RUNNING;
-	job->begun_ms = now(job);
-	if (current(job)->kind == PM_STEP_WAKE)
+	pm_timer_stop(job->run->timer);
+	job->run->begun_ms = now(job);
+	if (current(job)->action == PM_STEP_WAKE_SEND)
 		pm_wake_send(job);
 	else
 		send_request(job);
 }
 
+/* Not before the journal has it; pm_action_act() comes then. */
+static void act_if_written(struct pm_job *job)
+{
+	if (job->run->gate)
+		pm_timer_start(job->run->timer, step_left_ms(job));
+	else
+		act(job);
+}
+
+void pm_action_act(struct pm_job *job)
+{
+	if (!job->run->confirming)
+		act(job);
+}
+
+static void describe_journal(const struct pm_job *job, char *text, size_t size)
+{
+	const char *trouble = job->machine->agent->jobs->store_trouble;
+
+	snprintf(text, size, "nothing was sent: the journal could not be written in time%s%s",
+		 *trouble ? ": " : "", trouble);
+}
+
+static void journal_timed_out(struct pm_job *job)
+{
+	char text[400];
+
+	describe_journal(job, text, sizeof(text));
+	pm_job_finish(job, PM_RESULT_INTERNAL_ERROR, text);
+}
+
+static void on_timer(void *data)
+{
+	struct pm_job *job = data;
+	bool late = step_left_ms(job) == 0;
+
+	if (job->run->confirming) {
+		job->run->confirming = false;
+		act_if_written(job);
+	} else if (job->run->gate) {
+		journal_timed_out(job);
+	} else if (current(job)->action == PM_STEP_WAKE_SEND) {
+		pm_wake_timer(job, late);
+	} else if (!job->machine->bmc) {
+		pm_step_failed(job, PM_RESULT_NOT_CONFIGURED, "the BMC is no longer configured");
+	} else if (late) {
+		control_timed_out(job);
+	} else {
+		control_tick(job);
+	}
+}
+
+struct pm_timer *pm_action_timer(struct pm_job *job)
+{
+	return pm_timer_new(job->machine->agent->loop, on_timer, job);
+}
+
+static void prepare_step(struct pm_job *job)
+{
+	struct pm_job_run *run = job->run;
+
+	pm_action_stop(job);
+	run->cut = run->confirming = run->acted = run->doubt = run->left_goal = run->prepared =
+	    run->forgetful = run->before = false;
+	run->tries = run->failures = run->bursts = run->acceptances = 0;
+	run->trouble[0] = '\0';
+	run->troubled = 0;
+	run->begun_ms = now(job);
+}
+
+static void write_down(struct pm_job *job)
+{
+	job->state = PM_JOB_RUNNING;
+	pm_step_begun(job, current(job));
+	if (!job->run->written)
+		pm_gate_close(job);
+}
+
+/* Of a job that runs: the next one. */
 static void begin_step(struct pm_job *job)
 {
-	pm_action_stop(job);
-	job->acted = job->doubt = job->left_goal = job->prepared = job->forgetful = false;
-	job->tries = job->failures = job->bursts = job->acceptances = 0;
-	job->trouble[0] = '\0';
-	job->troubled = 0;
-	act(job);
+	prepare_step(job);
+	job->run->resumed = job->run->written = false;
+	write_down(job);
+	act_if_written(job);
 }
 
 /* An idempotent wish that seems fulfilled is confirmed by a fresh answer before anything is sent. */
@@ -474,18 +601,20 @@ static bool seems_fulfilled(const struct pm_job *job)
 {
 	const struct pm_step *last = &job->steps[job->step_count - 1];
 
-	return last->goal && !last->momentary && job->request.action != PM_COMMAND_REBOOT &&
-	       job->request.origin != PM_ORIGIN_NIC_WAKE && job->request.machine->observed == last->goal;
+	return last->goal && !last->momentary &&
+	       (job->spec.action != PM_COMMAND_REBOOT || job->run->step + 1 == job->step_count) &&
+	       job->origin != PM_ORIGIN_NIC_WAKE && job->machine->observed == last->goal;
 }
 
 /* What a machine that is off cannot do; a BMC may accept it all the same (IPMI 2.0, 28.3). */
 static bool seems_pointless(const struct pm_job *job)
 {
-	enum pm_command action = job->request.action;
+	enum pm_command action = job->spec.action;
 
-	return (action == PM_COMMAND_REBOOT || action == PM_COMMAND_RESET ||
+	return job->run->step == 0 &&
+	       (action == PM_COMMAND_REBOOT || action == PM_COMMAND_RESET ||
 		action == PM_COMMAND_DIAGNOSTIC_INTERRUPT) &&
-	       job->request.machine->observed == PM_POWER_OFF;
+	       job->machine->observed == PM_POWER_OFF;
 }
 
 /* How long the machine's own source may take to say whether it is so; on_timer() goes on without it then. */
@@ -496,43 +625,79 @@ static uint64_t confirm_ms(const struct pm_machine *machine)
 							     : 0);
 }
 
+static void look_first(struct pm_job *job)
+{
+	job->run->confirming = true;
+	pm_timer_start(job->run->timer, confirm_ms(job->machine));
+	pm_poll_now(job->machine);
+}
+
+/* How much of the step's time is over; there is always some for a look at the machine. */
+static uint64_t wait_already_ms(const struct pm_job *job)
+{
+	uint64_t timeout_ms = (uint64_t)job->steps[job->run->step].timeout_s * 1000;
+	uint64_t look_ms = confirm_ms(job->machine),
+		 most_ms = timeout_ms > look_ms ? timeout_ms - look_ms : 0;
+	uint64_t since_boot_ms = now(job);
+
+	if (most_ms > since_boot_ms)
+		most_ms = since_boot_ms;
+	return job->run->step_age_ms < most_ms ? job->run->step_age_ms : most_ms;
+}
+
+/* The BMC had accepted before a restart. */
+static void wait_on(struct pm_job *job)
+{
+	struct pm_job_run *run = job->run;
+
+	run->acted = run->before = true;
+	run->acceptances = 1;
+	run->acted_ms = run->sent_ms = now(job);
+	run->begun_ms -= wait_already_ms(job);
+	job->state = PM_JOB_VERIFYING;
+	if (is_setting(current(job)))
+		verify_setting(job);
+	else
+		wait_for_goal(job);
+}
+
 void pm_action_start(struct pm_job *job)
 {
-	job->was_on = job->request.machine->observed == PM_POWER_ON;
-	job->timer = pm_timer_new(job->agent->loop, on_timer, job);
-	if (!job->timer) {
-		pm_job_finish(job, PM_RESULT_INTERNAL_ERROR, "no memory");
+	enum pm_job_state state = current(job)->state;
+
+	job->run->was_on = job->machine->observed == PM_POWER_ON;
+	prepare_step(job);
+	if (state == PM_JOB_VERIFYING && current(job)->action != PM_STEP_WAKE_SEND) {
+		wait_on(job);
 		return;
 	}
-	if (!job->resumed && !seems_fulfilled(job) && !seems_pointless(job)) {
-		begin_step(job);
-		return;
-	}
-	job->confirming = true;
-	job->state = PM_JOB_VERIFYING;
-	job->begun_ms = now(job);
-	pm_timer_start(job->timer, confirm_ms(job->request.machine));
-	pm_poll_now(job->request.machine);
+	if (state == PM_JOB_SCHEDULED)
+		write_down(job);
+	if (job->run->resumed || seems_fulfilled(job) || seems_pointless(job))
+		look_first(job);
+	else
+		act_if_written(job);
 }
 
 /* Without a fresh answer the command is sent anyway. */
 static void confirm(struct pm_job *job)
 {
-	const struct pm_machine *machine = job->request.machine;
-	bool fresh = machine->observed_loop_ms >= job->begun_ms;
+	const struct pm_machine *machine = job->machine;
+	bool fresh = machine->observed_loop_ms >= job->run->begun_ms;
 	char text[128];
 
 	if (fresh && seems_pointless(job)) {
 		snprintf(text, sizeof(text), "the machine is off: %s does nothing to it, use powerOn",
-			 pm_command_name(job->request.action));
+			 pm_command_name(job->spec.action));
 		pm_job_finish(job, PM_RESULT_REJECTED, text);
 	} else if (fresh && seems_fulfilled(job)) {
-		snprintf(text, sizeof(text), "%s already, observed just now by the %s",
+		snprintf(text, sizeof(text), "%s already, observed by the %s when the job began",
 			 pm_power_state_name(machine->observed),
 			 machine->source == PM_SOURCE_BMC ? "BMC" : "probe");
 		pm_job_finish(job, PM_RESULT_ALREADY_IN_STATE, text);
 	} else {
-		begin_step(job);
+		job->run->confirming = false;
+		act_if_written(job);
 	}
 }
 
@@ -540,12 +705,30 @@ void pm_action_observed(struct pm_job *job, enum pm_state_source asked)
 {
 	const char *note;
 
-	if (job->confirming) {
-		if (asked == PM_SOURCE_BMC || !job->request.machine->bmc)
+	if (job->run->confirming) {
+		if (asked == PM_SOURCE_BMC || !job->machine->bmc)
 			confirm(job);
-	} else if (current(job)->kind == PM_STEP_WAKE) {
+	} else if (job->run->gate) {
+		return;
+	} else if (current(job)->action == PM_STEP_WAKE_SEND) {
 		pm_wake_observed(job);
-	} else if (current(job)->kind == PM_STEP_CHASSIS_CONTROL && control_satisfied(job, &note)) {
+	} else if (pm_step_is_control(current(job)) && control_satisfied(job, &note)) {
 		pm_step_reached(job, note);
 	}
+}
+
+/* --- pmJobTimeout ----------------------------------------------------------------------------- */
+
+void pm_action_over(struct pm_job *job)
+{
+	char text[400], done[300];
+
+	if (job->run->gate)
+		describe_journal(job, done, sizeof(done));
+	else
+		pm_action_describe_end(job, done, sizeof(done));
+	snprintf(text, sizeof(text), "pmJobTimeout of %u s is over: %s", job->spec.timeout_s, done);
+	if (current(job)->action == PM_STEP_WAKE_SEND)
+		pm_wake_over(job);
+	pm_job_finish(job, PM_RESULT_TIMEOUT, text);
 }

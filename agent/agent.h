@@ -23,6 +23,7 @@ struct pm_agent;
 struct pm_batch;
 struct pm_group;
 struct pm_job;
+struct pm_jobs;
 
 struct pm_event {
 	uint32_t index; /* pmEventIndex: 1, 2, 3, ... for each machine, over restarts */
@@ -113,7 +114,11 @@ struct pm_machine {
 
 	enum pm_result last_result;
 	char last_result_text[256];
-	struct pm_job *job; /* the active one */
+	struct pm_job *job; /* the active one, or the one that a SET under way asks for */
+	struct pm_job *
+	    *jobs; /* the rows of pmJobTable, in its order: owner length, owner, name length, name */
+	size_t jobs_count, jobs_wanted, jobs_room; /* wanted: by SETs under way */
+	bool jobs_loaded;                          /* those of the journal are here */
 
 	struct pm_bmc *bmc; /* NULL: none */
 	struct pm_nic *nics;
@@ -128,14 +133,6 @@ struct pm_machine {
 	struct pm_event events[PM_EVENT_RING]; /* ring: event i is at i % PM_EVENT_RING */
 	uint32_t event_last;                   /* index of the newest; 0: none */
 	unsigned event_count;
-};
-
-/* The end of a job on its way into the journal. */
-struct pm_job_end {
-	struct pm_job_end *next;
-	int64_t id, end_ms;
-	unsigned state, result;
-	char text[256];
 };
 
 struct pm_job_list {
@@ -171,23 +168,28 @@ struct pm_agent {
 	uint32_t job_max_concurrent;
 	int32_t set_lock;
 
-	struct pm_job_list jobs_waiting, jobs_running;
+	int64_t steady_offset_ms, steady_ahead_ms; /* agent/steady.h */
+
+	struct pm_job_list jobs_delayed, jobs_waiting, jobs_running;
 	struct pm_batch *batches; /* jobs that begin one after another */
 	unsigned jobs_staggered;  /* those in them that have not had their turn */
 	uint32_t jobs_started, jobs_failed;
 	unsigned jobs_reserved;
-	bool jobs_held; /* none begins: they are being started, or machines are being removed */
-	struct pm_job_end *job_ends;
+	bool jobs_held;            /* none begins: they are being started, or machines are being removed */
+	struct pm_jobs *jobs;      /* of agent/job*.c alone */
+	uint64_t job_rows_changes; /* counts up when a row comes or goes */
 
 	struct pm_machine *dirty; /* those with something to store */
 	struct pm_timer *flush_timer;
 	bool flush_pending, flush_now;
-	bool store_failing;        /* logged already */
-	uint64_t flush_generation; /* of the last commit; those until when: */
-	uint64_t sync_wanted;      /* somebody waits for them on the disk */
-	uint64_t syncing;          /* they are on their way there; 0: none */
-	uint64_t synced;           /* they are there */
+	uint64_t flush_due_ms, flushed_ms; /* loop time: of the next, of the last */
+	bool store_failing;                /* logged already */
+	uint64_t flush_generation;         /* of the last commit; those until when: */
+	uint64_t sync_wanted;              /* somebody waits for them on the disk */
+	uint64_t syncing;                  /* they are on their way there; 0: none */
+	uint64_t synced;                   /* they are there */
 	struct pm_timer *expire_timer;
+	uint32_t expired; /* up to this pmIndex old history is removed; 0: of all */
 	struct pm_event_log *event_log;
 
 	struct pm_notify_queue *notifications;

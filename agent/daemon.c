@@ -27,9 +27,12 @@
 #endif
 
 #define EXPIRE_INTERVAL_MS 3600000
+#define EXPIRE_PAUSE_MS    50   /* between some machines and the next */
 #define RESOLVER_THREADS   "16" /* libuv's; 8 for BMCs, 8 for probes */
 #define IPMI_CLOSE_MS      2000
 #define STOP_MS            3000 /* everything has closed by then, or never will */
+#define RELOAD_WAIT_MS     5
+#define RELOAD_WAITS_MAX   200
 
 static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
 #define SIGNAL_COUNT (sizeof(signals) / sizeof(*signals))
@@ -40,6 +43,7 @@ struct daemon {
 	uv_loop_t loop;
 	uv_signal_t signals[SIGNAL_COUNT];
 	struct pm_timer *reload_timer;
+	unsigned reload_waits; /* for SETs that are under way, in a row */
 	struct pm_timer *stop_timer;
 	int closing; /* engines that have not yet closed */
 	bool abandoned;
@@ -135,12 +139,24 @@ static void take_over(struct pm_agent *agent, struct pm_inventory *inventory)
 	pm_log(LOG_NOTICE, "%s: %zu machines", agent->config_path, agent->machine_count);
 }
 
+/* A SET takes a few milliseconds, and would be undone: its rows may go. A master that never ends one is not waited for. */
+static bool must_wait(struct daemon *daemon)
+{
+	if (!pm_table_sets_open() || daemon->reload_waits == RELOAD_WAITS_MAX) {
+		daemon->reload_waits = 0;
+		return false;
+	}
+	daemon->reload_waits++;
+	pm_timer_start(daemon->reload_timer, RELOAD_WAIT_MS);
+	return true;
+}
+
 static void reload_now(void *data)
 {
 	struct daemon *daemon = data;
 	struct pm_inventory *inventory;
 
-	if (daemon->agent.stopping)
+	if (daemon->agent.stopping || must_wait(daemon))
 		return;
 	tell_service_manager("RELOADING=1");
 	inventory = load(&daemon->agent);
@@ -188,8 +204,8 @@ static void log_summary(struct pm_agent *agent)
 	    "%u waiting, %u started, %u failed; notifications: %u sent, %u pending, %u dropped; packets dropped: %llu",
 	    pm_agentx_connected() ? "connected" : "away", agent->machine_count, agent->machines_on,
 	    agent->machines_off, agent->machines_unknown, bmcs, down, agent->jobs_running.count,
-	    agent->jobs_waiting.count + agent->jobs_staggered, agent->jobs_started, agent->jobs_failed,
-	    counts.sent, counts.pending, counts.dropped,
+	    agent->jobs_waiting.count + agent->jobs_staggered + agent->jobs_delayed.count,
+	    agent->jobs_started, agent->jobs_failed, counts.sent, counts.pending, counts.dropped,
 	    (unsigned long long)ipmi_engine_bad_packets(agent->ipmi));
 	pm_poll_summary(agent, polls, sizeof(polls));
 	pm_log(LOG_NOTICE, "summary: %s", polls);
@@ -235,13 +251,16 @@ static void take_down(struct daemon *daemon)
 	struct pm_agent *agent = &daemon->agent;
 
 	pm_agentx_stop();
-	pm_flush(agent); /* what the master has acknowledged until now is not sent again */
+	if (agent->notifications)
+		pm_flush(agent); /* what the master has acknowledged until now is not sent again */
 	pm_notify_free(agent);
 	pm_fleet_free(agent);
+	pm_jobs_close(agent);
 	pm_polling_free(agent);
 	pm_event_log_free(agent);
 	pm_timer_free(agent->flush_timer);
 	pm_timer_free(agent->expire_timer);
+	agent->flush_timer = agent->expire_timer = NULL; /* a sync may still end */
 	pm_timer_free(daemon->reload_timer);
 	pm_timer_free(daemon->stop_timer);
 	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
@@ -256,6 +275,7 @@ static void abandon(void *data)
 	struct daemon *daemon = data;
 
 	pm_log(LOG_WARNING, "name look-ups or captures still hang in their threads: left to themselves");
+	pm_flush(&daemon->agent);
 	pm_notify_free(&daemon->agent);
 	daemon->abandoned = true;
 	uv_stop(&daemon->loop);
@@ -284,7 +304,10 @@ static void stop(struct daemon *daemon)
 	pm_log(LOG_NOTICE, "stopping: closing sessions");
 	pm_jobs_stop(agent);
 	pm_fleet_stop(agent);
-	pm_flush(agent);
+	if (pm_flush(agent) < 0)
+		pm_log(LOG_ERR,
+		       "what happened last could not be written: jobs are taken up, or reported, as they "
+		       "were before at the next start");
 	pm_agentx_stop(); /* what it serves is about to go */
 	daemon->closing = 3;
 	daemon->stop_timer = pm_timer_new(&daemon->loop, abandon, daemon);
@@ -309,12 +332,14 @@ static bool is_configured(uint32_t machine, void *agent)
 static void expire(void *data)
 {
 	struct pm_agent *agent = data;
+	int64_t before_ms = pm_time_ms() - (int64_t)agent->inventory->agent.history_s * 1000;
 	struct pm_error err = {""};
 
-	if (pm_store_expire(agent->store, pm_time_ms() - (int64_t)agent->inventory->agent.history_s * 1000,
-			    is_configured, agent, &err) < 0)
+	if (pm_store_expire(agent->store, before_ms, &agent->expired, is_configured, agent, &err) < 0) {
 		pm_log(LOG_WARNING, "old history can not be removed: %s", err.text);
-	pm_timer_start(agent->expire_timer, EXPIRE_INTERVAL_MS);
+		agent->expired = 0;
+	}
+	pm_timer_start(agent->expire_timer, agent->expired ? EXPIRE_PAUSE_MS : EXPIRE_INTERVAL_MS);
 }
 
 static int open_engines(struct daemon *daemon, struct pm_error *err)
@@ -328,9 +353,51 @@ static int open_engines(struct daemon *daemon, struct pm_error *err)
 	    ipmi_engine_new(&daemon->loop, &agent->ipmi) < 0 ||
 	    wol_engine_new(&daemon->loop, &agent->wol) < 0 ||
 	    pm_prober_new(&daemon->loop, &agent->prober) < 0 || pm_polling_new(agent) < 0 ||
-	    pm_event_log_new(agent) < 0)
+	    pm_event_log_new(agent) < 0 || pm_jobs_open(agent) < 0)
 		return pm_fail(err, ENOMEM, "the engines can not be started");
 	return 0;
+}
+
+static const char settings_lost[] =
+    "the state database was damaged and what was set by SNMP is lost, also what was inhibited: all actions are inhibited "
+    "until pmAgentInhibit is set to false";
+
+/* Where a manager sees it, until the next reload without errors; each machine's history has it, too. */
+static void say_salvaged(struct pm_agent *agent)
+{
+	if (!pm_store_salvaged(agent->store))
+		return;
+	if (pm_store_settings_lost(agent->store))
+		pm_log(LOG_CRIT, "%s", settings_lost);
+	pm_text_format(
+	    agent->config_error, sizeof(agent->config_error), "%s",
+	    pm_store_settings_lost(agent->store)
+		? settings_lost
+		: "the state database was damaged: it was set aside, and what could be read of it is in "
+		  "use; the log has the details");
+}
+
+static void tell_start(struct pm_agent *agent)
+{
+	struct pm_notification inhibited = {.type = PM_NOTIFY_INHIBIT_CHANGE, .inhibit = true};
+
+	pm_notify(agent, NULL,
+		  &(struct pm_notification){.type = PM_NOTIFY_AGENT_STARTED, .text = PM_VERSION});
+	if (!pm_store_settings_lost(agent->store))
+		return;
+	snprintf(inhibited.inhibit_reason, sizeof(inhibited.inhibit_reason), "%s", settings_lost);
+	pm_notify(agent, NULL, &inhibited);
+}
+
+/* What follows from the salvage is told when it is in the store. */
+static void end_salvage(struct pm_agent *agent)
+{
+	struct pm_error err = {""};
+
+	if (!pm_store_salvaged(agent->store) || pm_flush(agent) < 0)
+		return;
+	if (pm_store_salvage_told(agent->store, &err) < 0)
+		pm_log(LOG_WARNING, "the next start takes the state database for damaged, too: %s", err.text);
 }
 
 static int start(struct daemon *daemon, struct pm_inventory *inventory, struct pm_error *err)
@@ -357,15 +424,16 @@ static int start(struct daemon *daemon, struct pm_inventory *inventory, struct p
 	pm_settings_defaults(&(struct pm_setting_owner){.agent = agent});
 	pm_settings_load(agent);
 	agent->reloaded_ms = pm_time_ms();
+	say_salvaged(agent);
 	error = pm_agentx_start(agent, master_copy, err);
 	if (error)
 		return error;
 	agent->rows_change = rows_change;
 	agent->rows_changed = rows_changed;
 	rows_changed(agent);
-	pm_notify(agent, NULL,
-		  &(struct pm_notification){.type = PM_NOTIFY_AGENT_STARTED, .text = PM_VERSION});
+	tell_start(agent);
 	pm_jobs_resume(agent);
+	end_salvage(agent);
 	expire(agent);
 	return 0;
 }
@@ -385,11 +453,6 @@ static void say_ready(const struct pm_agent *agent)
 static void run_loop(struct daemon *daemon)
 {
 	uv_run(&daemon->loop, UV_RUN_DEFAULT);
-	if (daemon->agent.job_ends)
-		pm_log(
-		    LOG_ERR,
-		    "the ends of jobs could not be written: they are taken up or reported again at the next start");
-	pm_job_ends_free(&daemon->agent);
 	pm_store_close(daemon->agent.store);
 	if (!daemon->abandoned && uv_loop_close(&daemon->loop) == UV_EBUSY)
 		pm_log(LOG_DEBUG, "handles are still open at the end");

@@ -162,6 +162,7 @@ static void free_machine(struct pm_machine *machine)
 	free_bmc(machine);
 	pm_flush_forget(machine);
 	pm_event_free_all(machine);
+	pm_jobs_forget(machine);
 	free(machine->nics);
 	free(machine);
 }
@@ -443,9 +444,9 @@ int pm_fleet_apply(struct pm_agent *agent, struct pm_inventory *inventory, struc
 	for (size_t i = 0; i < agent->machine_count; i++)
 		if (pm_poll_start(agent->machines[i]) < 0)
 			pm_log(LOG_ERR, "no memory to poll machine %s", agent->machines[i]->config->name);
+	pm_jobs_reloaded(agent);
 	if (agent->rows_changed)
 		agent->rows_changed(agent);
-	pm_jobs_pump(agent);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "agent/state.h"
 
 #define DELAY_MS       200
+#define PAUSE_MS       20
 #define FIRST_RETRY_MS 2000
 #define RETRY_MS       10000
 
@@ -36,22 +37,40 @@ void pm_flush_forget(struct pm_machine *machine)
 	machine->dirty = false;
 }
 
-void pm_flush_soon(struct pm_agent *agent)
+/* No later than in delay_ms. */
+static void plan(struct pm_agent *agent, uint64_t delay_ms)
 {
-	if (agent->flush_pending)
+	uint64_t due_ms = uv_now(agent->loop) + delay_ms;
+
+	if (agent->flush_pending && agent->flush_due_ms <= due_ms)
 		return;
 	agent->flush_pending = true;
-	pm_timer_start(agent->flush_timer, DELAY_MS);
+	agent->flush_due_ms = due_ms;
+	pm_timer_start(agent->flush_timer, delay_ms);
+}
+
+void pm_flush_soon(struct pm_agent *agent)
+{
+	if (!agent->flush_pending)
+		plan(agent, DELAY_MS);
+}
+
+void pm_flush_shortly(struct pm_agent *agent)
+{
+	uint64_t passed_ms = uv_now(agent->loop) - agent->flushed_ms;
+
+	if (!agent->store_failing)
+		plan(agent, passed_ms < PAUSE_MS ? PAUSE_MS - passed_ms : 0);
 }
 
 void pm_flush_now(struct pm_agent *agent)
 {
 	pm_flush_soon(agent);
-	if (agent->store_failing || agent->flush_now)
+	if (agent->store_failing)
 		return;
 	agent->flush_now = true;
 	if (!agent->syncing)
-		pm_timer_start(agent->flush_timer, 0);
+		plan(agent, 0);
 }
 
 /* --- the transaction -------------------------------------------------------------------------- */
@@ -128,10 +147,13 @@ static void mark_machines(struct pm_agent *agent)
 static void fail(struct pm_agent *agent, const char *why)
 {
 	if (!agent->store_failing)
-		pm_log(LOG_ERR,
-		       "jobs, events and states can not be stored, kept in memory and tried again: %s", why);
-	agent->flush_pending = true;
-	pm_timer_start(agent->flush_timer, agent->store_failing ? RETRY_MS : FIRST_RETRY_MS);
+		pm_log(
+		    LOG_ERR,
+		    "jobs, events and states can not be stored, kept in memory and tried again; until then "
+		    "SETs are refused and no step of a job begins: %s",
+		    why);
+	agent->flush_pending = false;
+	plan(agent, agent->store_failing ? RETRY_MS : FIRST_RETRY_MS);
 	agent->store_failing = true;
 	pm_jobs_store_failed(agent, why);
 	pm_notify_store_failed(agent);
@@ -183,6 +205,7 @@ int pm_flush(struct pm_agent *agent)
 	int error;
 
 	agent->flush_pending = agent->flush_now = false;
+	agent->flushed_ms = uv_now(agent->loop);
 	pm_timer_stop(agent->flush_timer);
 	if (!agent->store)
 		return 0;

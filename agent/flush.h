@@ -27,6 +27,9 @@ void pm_flush_forget(struct pm_machine *machine);
 /* Within 200 ms. */
 void pm_flush_soon(struct pm_agent *agent);
 
+/* For what is told: with the next turn of the loop, but not within 20 ms of the flush before. */
+void pm_flush_shortly(struct pm_agent *agent);
+
 /*
  * With the next turn of the loop, because something waits for it; while an earlier commit is on its way to the disk, when
  * it is there (and within 200 ms): so one sync serves all that has come meanwhile.

@@ -2,6 +2,7 @@
 #include "agent/group.h"
 
 #include "agent/event.h"
+#include "agent/group_record.h"
 #include "agent/job.h"
 #include "agent/job_batch.h"
 #include "agent/log.h"
@@ -161,6 +162,8 @@ struct pm_group_command {
 	size_t under_way; /* members that were doing the same already */
 	struct refusal *refusals;
 	size_t refusal_count;
+	struct pm_group_record *record; /* NULL: nobody gets a job */
+	uint32_t left; /* jobs of the same command before it, which is still under way; 0: it is not */
 };
 
 static void free_command(struct pm_group_command *command)
@@ -168,6 +171,7 @@ static void free_command(struct pm_group_command *command)
 	for (size_t i = 0; i < command->refusal_count; i++)
 		free(command->refusals[i].why);
 	free(command->refusals);
+	pm_group_record_free(command->record);
 	free(command);
 }
 
@@ -233,11 +237,22 @@ static int reserve_members(struct pm_group_command *command, struct pm_error *er
 		       command->refusals[0].why ? command->refusals[0].why : "no memory");
 }
 
+static int make_record(struct pm_group_command *command, struct pm_error *err)
+{
+	unsigned jobs = pm_batch_count(command->batch);
+
+	if (!jobs)
+		return 0;
+	command->record = pm_group_record_new(command->group->name, command->action, jobs,
+					      (uint32_t)command->under_way, (uint32_t)command->refusal_count);
+	return command->record ? 0 : pm_fail(err, ENOMEM, "no memory for a command to a group");
+}
+
 int pm_group_reserve(struct pm_group *group, enum pm_command action, uint32_t stagger_ms,
 		     struct pm_group_command **out, struct pm_error *err)
 {
 	struct pm_group_command *command;
-	int error;
+	int error = 0;
 
 	*out = NULL;
 	if (group->member_count == 0)
@@ -247,7 +262,11 @@ int pm_group_reserve(struct pm_group *group, enum pm_command action, uint32_t st
 	command = new_command(group, action, stagger_ms);
 	if (!command)
 		return pm_fail(err, ENOMEM, "no memory for the jobs of group %s", group->name);
-	error = reserve_members(command, err);
+	command->left = pm_group_record_left(group->agent, group->name, action);
+	if (!command->left)
+		error = reserve_members(command, err);
+	if (!error)
+		error = make_record(command, err);
 	if (error)
 		pm_group_cancel(command);
 	else
@@ -257,7 +276,11 @@ int pm_group_reserve(struct pm_group *group, enum pm_command action, uint32_t st
 
 int pm_group_journal(struct pm_group_command *command, struct pm_error *err)
 {
-	return pm_batch_journal(command->batch, err);
+	struct pm_agent *agent = command->group->agent;
+	int error = command->record ? pm_group_record_journal(agent, command->record, err) : 0;
+	int64_t id = command->record ? pm_group_record_id(command->record) : 0;
+
+	return error ? error : pm_batch_journal(command->batch, id, err);
 }
 
 /* The result of the job that a member has now comes later. */
@@ -274,6 +297,11 @@ static void tell_refusal(const struct pm_group_command *command, const struct re
 
 static void log_command(const struct pm_group_command *command)
 {
+	if (command->left) {
+		pm_log(LOG_NOTICE, "group %s: %s is under way already, with %u jobs left: nothing is started",
+		       command->group->name, pm_command_name(command->action), command->left);
+		return;
+	}
 	pm_log(
 	    LOG_NOTICE,
 	    "group %s: %s: %u of %zu members get a job, to begin %u ms apart; %zu are doing it already, %zu can not "
@@ -285,6 +313,9 @@ static void log_command(const struct pm_group_command *command)
 void pm_group_release(struct pm_group_command *command)
 {
 	log_command(command);
+	if (command->record)
+		pm_group_record_release(command->group->agent, command->record);
+	command->record = NULL;
 	for (size_t i = 0; i < command->refusal_count; i++)
 		tell_refusal(command, &command->refusals[i]);
 	pm_batch_release(command->batch, 0);
@@ -293,6 +324,9 @@ void pm_group_release(struct pm_group_command *command)
 
 void pm_group_cancel(struct pm_group_command *command)
 {
+	if (command->record)
+		pm_group_record_cancel(command->group->agent, command->record);
+	command->record = NULL;
 	pm_batch_cancel(command->batch);
 	free_command(command);
 }

@@ -46,7 +46,8 @@ const struct pm_group_counts *pm_group_counts(struct pm_group *group);
 struct pm_group_command;
 
 /*
- * Reserves a job for each member that can take the verb, to begin stagger_ms apart. Errors: -EPERM (all actions are
+ * Reserves a job for each member that can take the verb, to begin stagger_ms apart; for none while jobs of the same verb
+ * for this group have not ended: a manager asks again whose answer was lost. Errors: -EPERM (all actions are
  * inhibited), -EINVAL (no member can take it), -ENOSPC (queue full), -ENOMEM; nothing is then reserved.
  */
 int pm_group_reserve(struct pm_group *group, enum pm_command action, uint32_t stagger_ms,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/job_batch.h"
 
+#include "agent/flush.h"
 #include "agent/job_private.h"
+#include "agent/steady.h"
 
 #include <stdlib.h>
 
@@ -58,9 +60,14 @@ int pm_batch_reserve(struct pm_batch *batch, const struct pm_job_request *reques
 
 	if (error || !*job)
 		return error;
-	(*job)->batch = batch;
-	pm_job_append(&batch->jobs, *job);
+	pm_batch_add(batch, *job);
 	return 0;
+}
+
+void pm_batch_add(struct pm_batch *batch, struct pm_job *job)
+{
+	job->run->batch = batch;
+	pm_job_append(&batch->jobs, job);
 }
 
 unsigned pm_batch_count(const struct pm_batch *batch)
@@ -68,17 +75,19 @@ unsigned pm_batch_count(const struct pm_batch *batch)
 	return batch->jobs.count;
 }
 
-int pm_batch_journal(struct pm_batch *batch, struct pm_error *err)
+int pm_batch_journal(struct pm_batch *batch, int64_t group, struct pm_error *err)
 {
-	int64_t start_ms = pm_time_ms();
+	int64_t now_ms = pm_steady_ms(batch->agent);
 	unsigned place = 0;
 	int error = 0;
 
 	for (struct pm_job *job = batch->jobs.first; job && !error; job = job->next, place++) {
-		job->start_ms = start_ms;
+		job->created_ms = now_ms;
+		job->group = group;
 		job->stagger_ms = batch->stagger_ms;
-		job->not_before_ms = place ? start_ms + (int64_t)place * batch->stagger_ms : 0;
-		error = pm_job_insert(job, err);
+		job->not_before_ms =
+		    place && batch->stagger_ms ? now_ms + (int64_t)place * batch->stagger_ms : 0;
+		error = pm_job_journal(job, err);
 	}
 	return error;
 }
@@ -107,9 +116,9 @@ static void next_turn(void *data)
 
 void pm_batch_begun(struct pm_job *job)
 {
-	struct pm_batch *batch = job->batch;
+	struct pm_batch *batch = job->run->batch;
 
-	job->batch = NULL;
+	job->run->batch = NULL;
 	batch->turn = NULL;
 	if (!batch->jobs.first) {
 		free_batch(batch);
@@ -121,11 +130,11 @@ void pm_batch_begun(struct pm_job *job)
 
 void pm_batch_left(struct pm_job *job)
 {
-	struct pm_batch *batch = job->batch;
+	struct pm_batch *batch = job->run->batch;
 	bool had_turn = batch->turn == job;
 
-	job->batch = NULL;
-	if (job->state == PM_JOB_NOT_READY) /* the batch is still the caller's */
+	job->run->batch = NULL;
+	if (job->run->reserved) /* the batch is still the caller's */
 		return;
 	if (had_turn)
 		batch->turn = NULL;
@@ -140,9 +149,9 @@ void pm_batch_left(struct pm_job *job)
 static void leave(struct pm_batch *batch)
 {
 	for (struct pm_job *job = batch->jobs.first; job; job = job->next)
-		job->batch = NULL;
+		job->run->batch = NULL;
 	if (batch->turn)
-		batch->turn->batch = NULL;
+		batch->turn->run->batch = NULL;
 }
 
 void pm_batch_release(struct pm_batch *batch, uint64_t delay_ms)
@@ -150,10 +159,9 @@ void pm_batch_release(struct pm_batch *batch, uint64_t delay_ms)
 	struct pm_agent *agent = batch->agent;
 
 	for (struct pm_job *job = batch->jobs.first; job; job = job->next) {
-		agent->jobs_reserved--;
+		if (job->run->reserved)
+			pm_job_accept(job);
 		agent->jobs_staggered++;
-		agent->changes++;
-		job->state = PM_JOB_SCHEDULED;
 	}
 	if (batch->stagger_ms && batch->jobs.first) {
 		link_batch(batch);
@@ -170,34 +178,20 @@ void pm_batch_release(struct pm_batch *batch, uint64_t delay_ms)
 	pm_jobs_pump(agent);
 }
 
-/* In one transaction: a thousand would take seconds. */
-static bool forget_in_journal(struct pm_batch *batch)
-{
-	struct pm_store *store = batch->agent->store;
-	struct pm_job *job = batch->jobs.first;
-
-	if (!job || !job->id || pm_store_begin(store, NULL) < 0)
-		return false;
-	for (; job; job = job->next) {
-		if (job->id && pm_store_job_delete(store, job->id, NULL) < 0) {
-			pm_store_rollback(store);
-			return false;
-		}
-	}
-	return pm_store_commit(store, NULL) == 0;
-}
-
 void pm_batch_cancel(struct pm_batch *batch)
 {
-	bool forgotten = forget_in_journal(batch);
+	struct pm_agent *agent = batch->agent;
+	struct pm_job *job;
+	bool written = false;
 
 	leave(batch);
-	while (batch->jobs.first) {
-		if (forgotten)
-			batch->jobs.first->id = 0;
-		pm_job_cancel(batch->jobs.first);
+	while ((job = batch->jobs.first) != NULL) {
+		written |= job->id != 0;
+		pm_job_remove(job);
 	}
 	free_batch(batch);
+	if (written)
+		pm_flush(agent); /* or they would be done after a crash */
 }
 
 void pm_batches_dissolve(struct pm_agent *agent)

@@ -24,8 +24,11 @@ int pm_batch_reserve(struct pm_batch *batch, const struct pm_job_request *reques
 
 unsigned pm_batch_count(const struct pm_batch *batch);
 
-/* Writes all of them, inside the caller's transaction. 0, or the store's error. */
-int pm_batch_journal(struct pm_batch *batch, struct pm_error *err);
+/* A job that was taken up after a restart, behind the others. */
+void pm_batch_add(struct pm_batch *batch, struct pm_job *job);
+
+/* Writes all of them as jobs of this group's command, inside the caller's transaction. 0, or the store's error. */
+int pm_batch_journal(struct pm_batch *batch, int64_t group, struct pm_error *err);
 
 /* The first has its turn after delay_ms; without a stagger all at once. */
 void pm_batch_release(struct pm_batch *batch, uint64_t delay_ms);

@@ -191,8 +191,10 @@ static void restore(const struct pm_notification *stored, void *data)
 	struct pm_notify_queue *queue = data;
 	struct pm_notification *copy;
 
-	if (stored->type < PM_NOTIFY_POWER_STATE_CHANGE || stored->type > PM_NOTIFY_GROUP_FINISHED)
-		return; /* of another version: nobody here could say it */
+	if (stored->type < PM_NOTIFY_POWER_STATE_CHANGE || stored->type > PM_NOTIFY_GROUP_FINISHED) {
+		note_gone(queue, stored->id); /* of another version: nobody here could say it */
+		return;
+	}
 	copy = malloc(sizeof(*copy));
 	if (!copy) {
 		queue->counts.dropped++;
@@ -276,7 +278,7 @@ void pm_notify_connected(struct pm_agent *agent, bool connected)
 	if (!connected)
 		return;
 	if (queue->unstored)
-		pm_flush_now(agent);
+		pm_flush_shortly(agent);
 	drain_in(queue, FIRST_BITE_MS);
 }
 
@@ -394,7 +396,7 @@ void pm_notify(struct pm_agent *agent, const struct pm_machine *machine,
 	make_room(queue);
 	append(queue, copy);
 	if (queue->connected)
-		pm_flush_now(agent);
+		pm_flush_shortly(agent);
 	else
 		pm_flush_soon(agent);
 	if (agent->store_failing)

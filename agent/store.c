@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/log.h"
 #include "agent/store_private.h"
 
 #include <errno.h>
@@ -10,40 +11,70 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define LOCK_FILE "pmstackd.lock"
+#define CACHE_KIB "16384" /* what a flush of 10,000 machines changes has to fit in */
 
 /* --- the file --------------------------------------------------------------------------------- */
 
+static int errno_of(const struct pm_store *store)
+{
+	switch (sqlite3_errcode(store->db)) {
+	case SQLITE_FULL:
+		return ENOSPC;
+	case SQLITE_READONLY:
+		return EROFS;
+	case SQLITE_NOMEM:
+		return ENOMEM;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+		return sqlite3_system_errno(store->db) ? sqlite3_system_errno(store->db) : EIO;
+	default:
+		return EIO;
+	}
+}
+
 int pm_store_fail(const struct pm_store *store, struct pm_error *err, const char *doing)
 {
-	int code = sqlite3_errcode(store->db);
-	int error = code == SQLITE_FULL       ? ENOSPC
-		    : code == SQLITE_READONLY ? EROFS
-		    : code == SQLITE_NOMEM    ? ENOMEM
-					      : EIO;
+	const char *path = sqlite3_db_filename(store->db, "main");
+	int code = sqlite3_errcode(store->db), error = errno_of(store);
 
+	if (error == ENOSPC)
+		return pm_fail(err, error, "%s: %s: free some space in the file system of %s", doing,
+			       sqlite3_errmsg(store->db), path ? path : PM_STORE_FILE);
+	if ((code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && error != EIO)
+		return pm_fail(err, error, "%s: %s: %s", doing, sqlite3_errmsg(store->db), strerror(error));
 	return pm_fail(err, error, "%s: %s", doing, sqlite3_errmsg(store->db));
+}
+
+/* The process, and in a line of its own that there was a file; on a full disk it stays as it is. */
+static void write_lock(const struct pm_store *store)
+{
+	char text[64];
+	int length = snprintf(text, sizeof(text), "%ld\n%s", (long)getpid(),
+			      store->was_there ? PM_STORE_FILE "\n" : "");
+
+	if (pwrite(store->lock_fd, text, (size_t)length, 0) == length &&
+	    ftruncate(store->lock_fd, length) < 0)
+		pm_log(LOG_DEBUG, PM_STORE_LOCK ": %s", strerror(errno));
 }
 
 static int lock_directory(struct pm_store *store, const char *directory, struct pm_error *err)
 {
-	char path[4096], owner[16] = "";
-	ssize_t got;
+	char path[PM_PATH_MAX], text[64] = "";
+	ssize_t length;
 
-	snprintf(path, sizeof(path), "%s/" LOCK_FILE, directory);
+	snprintf(path, sizeof(path), "%s/" PM_STORE_LOCK, directory);
 	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (store->lock_fd < 0)
-		return pm_fail(err, errno, "cannot write in the state directory: %s: %s", path,
-			       strerror(errno));
+		return pm_store_no_rights(err, errno, directory, path);
+	length = pread(store->lock_fd, text, sizeof(text) - 1, 0);
+	text[length > 0 ? length : 0] = '\0';
+	store->was_there = strstr(text, "\n" PM_STORE_FILE) != NULL;
 	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		got = pread(store->lock_fd, owner, sizeof(owner) - 1, 0);
-		owner[got > 0 ? got : 0] = '\0';
-		owner[strspn(owner, "0123456789")] = '\0';
+		text[strspn(text, "0123456789")] = '\0';
 		return pm_fail(err, EBUSY, "another pmstackd (process %s) uses the state directory %s",
-			       *owner ? owner : "unknown", directory);
+			       *text ? text : "unknown", directory);
 	}
-	if (ftruncate(store->lock_fd, 0) < 0 || dprintf(store->lock_fd, "%ld\n", (long)getpid()) < 0)
-		return pm_fail(err, errno, "cannot write %s: %s", path, strerror(errno));
+	write_lock(store);
 	return 0;
 }
 
@@ -59,25 +90,6 @@ int64_t pm_store_number(sqlite3 *db, const char *sql)
 	return number;
 }
 
-static int check_integrity(struct pm_store *store, const char *path, struct pm_error *err)
-{
-	sqlite3_stmt *statement = NULL;
-	char verdict[200] = "";
-
-	if (sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &statement, NULL) == SQLITE_OK &&
-	    sqlite3_step(statement) == SQLITE_ROW)
-		snprintf(verdict, sizeof(verdict), "%s", (const char *)sqlite3_column_text(statement, 0));
-	else
-		snprintf(verdict, sizeof(verdict), "%s", sqlite3_errmsg(store->db));
-	sqlite3_finalize(statement);
-	if (strcmp(verdict, "ok") == 0)
-		return 0;
-	return pm_fail(
-	    err, EUCLEAN,
-	    "%s is damaged (%s): restore it from a backup, or move it away to begin with new indexes", path,
-	    verdict);
-}
-
 static int prepare_statements(struct pm_store *store, const char *path, struct pm_error *err)
 {
 	for (int i = 0; i < PM_STATEMENT_COUNT; i++)
@@ -87,24 +99,124 @@ static int prepare_statements(struct pm_store *store, const char *path, struct p
 	return 0;
 }
 
-static int open_database(struct pm_store *store, const char *directory, struct pm_error *err)
+static int open_file(struct pm_store *store, const char *path, int flags, struct pm_error *err)
 {
-	char path[4096];
-	int error;
-
-	snprintf(path, sizeof(path), "%s/" PM_STORE_FILE, directory);
+	/* NOMUTEX: each connection is one thread's at a time */
 	if (sqlite3_open_v2(path, &store->db,
-			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW,
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | flags,
 			    NULL) != SQLITE_OK)
 		return pm_store_fail(store, err, path);
-	error = check_integrity(store, path, err);
+	return 0;
+}
+
+static void close_file(struct pm_store *store)
+{
+	sqlite3_close(store->db);
+	store->db = NULL;
+}
+
+/* Under another name until it is whole: a state.db that is empty was never made here. */
+static int create_file(struct pm_store *store, const char *directory, struct pm_error *err)
+{
+	char path[PM_PATH_MAX], created[PM_PATH_MAX];
+	struct pm_error why = {""};
+	int error;
+
+	pm_store_path(path, directory, "");
+	pm_store_path(created, directory, ".new");
+	unlink(created);
+	error = open_file(store, created, SQLITE_OPEN_CREATE, &why);
+	if (!error)
+		error = pm_store_make_schema(store, created, &why);
+	close_file(store);
+	if (!error && rename(created, path) < 0)
+		error = pm_fail(&why, errno, "%s", strerror(errno));
+	if (!error)
+		return pm_store_sync_directory(directory, err);
+	unlink(created);
+	return pm_fail(err, -error, "cannot create %s: %s", path, why.text);
+}
+
+/* Until it is known to be good nothing of it is changed, also not by closing it. */
+static int open_and_check(struct pm_store *store, const char *path, char *verdict, size_t size,
+			  struct pm_error *err)
+{
+	int error = open_file(store, path, 0, err), code;
+
 	if (error)
 		return error;
-	if (sqlite3_exec(store->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", NULL, NULL,
-			 NULL) != SQLITE_OK)
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	if (pm_store_is_sound(store->db, "PRAGMA quick_check(1)", verdict, size)) {
+		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+		return 0;
+	}
+	code = sqlite3_errcode(store->db);
+	if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE || code == SQLITE_CORRUPT ||
+	    code == SQLITE_NOTADB)
+		return pm_fail(err, EUCLEAN, "%s is damaged (%s)", path, verdict);
+	return pm_store_fail(store, err, path);
+}
+
+static int salvage(struct pm_store *store, const char *directory, char *verdict, size_t size,
+		   struct pm_error *err)
+{
+	char path[PM_PATH_MAX];
+	int error = pm_store_salvage(directory, store->db, verdict, err);
+
+	close_file(store);
+	if (!error)
+		error = pm_store_finish_salvage(directory, err);
+	if (error)
+		return error;
+	pm_store_path(path, directory, "");
+	return open_and_check(store, path, verdict, size, err);
+}
+
+/* What was saved from, now or at a start that did not get far. */
+static void note_salvage(const struct pm_setting *setting, void *data)
+{
+	struct pm_store *store = data;
+
+	if (setting->machine || strcmp(setting->key, PM_STORE_SALVAGED) != 0)
+		return;
+	store->salvaged = true;
+	store->settings_lost = strcmp(setting->value, PM_STORE_SETTINGS_LOST) == 0;
+}
+
+static int load_own(struct pm_store *store, struct pm_error *err)
+{
+	int error = pm_store_last_id(store, "job", &store->last_job, err);
+
+	if (!error)
+		error = pm_store_last_id(store, "group_command", &store->last_group, err);
+	return error ? error : pm_store_settings_load(store, note_salvage, store, err);
+}
+
+static int open_database(struct pm_store *store, const char *directory, struct pm_error *err)
+{
+	char path[PM_PATH_MAX], verdict[200];
+	int error = pm_store_check_directory(directory, store->was_there, err);
+
+	if (error == PM_STORE_ABSENT)
+		error = create_file(store, directory, err);
+	if (error)
+		return error;
+	pm_store_path(path, directory, "");
+	error = open_and_check(store, path, verdict, sizeof(verdict), err);
+	if (error == -EUCLEAN)
+		error = salvage(store, directory, verdict, sizeof(verdict), err);
+	if (error)
+		return error;
+	if (sqlite3_exec(store->db,
+			 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
+			 "PRAGMA cache_size = -" CACHE_KIB,
+			 NULL, NULL, NULL) != SQLITE_OK)
 		return pm_store_fail(store, err, path);
-	error = pm_store_prepare_schema(store, path, err);
-	return error ? error : prepare_statements(store, path, err);
+	error = pm_store_upgrade_schema(store, path, err);
+	sqlite3_exec(store->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
+	if (!error)
+		error = prepare_statements(store, path, err);
+	return error ? error : load_own(store, err);
 }
 
 int pm_store_open(const char *directory, struct pm_store **out, struct pm_error *err)
@@ -123,6 +235,8 @@ int pm_store_open(const char *directory, struct pm_store **out, struct pm_error 
 		pm_store_close(store);
 		return error;
 	}
+	store->was_there = true;
+	write_lock(store);
 	*out = store;
 	return 0;
 }
@@ -134,55 +248,89 @@ void pm_store_close(struct pm_store *store)
 	pm_store_detach(store);
 	for (int i = 0; i < PM_STATEMENT_COUNT; i++)
 		sqlite3_finalize(store->statements[i]);
-	sqlite3_close(store->db);
+	close_file(store);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	free(store);
 }
 
+bool pm_store_salvaged(const struct pm_store *store)
+{
+	return store->salvaged;
+}
+
+bool pm_store_settings_lost(const struct pm_store *store)
+{
+	return store->settings_lost;
+}
+
+int pm_store_salvage_told(struct pm_store *store, struct pm_error *err)
+{
+	const struct pm_setting mark = {.key = PM_STORE_SALVAGED};
+
+	return pm_store_setting_delete(store, &mark, err);
+}
+
 /* --- statements ------------------------------------------------------------------------------- */
 
-static int execute(struct pm_store *store, const char *statement, struct pm_error *err)
+/* Quick commits are the rule: then nothing has to be switched for them. */
+static void set_durable(struct pm_store *store, bool durable)
 {
-	if (sqlite3_exec(store->db, statement, NULL, NULL, NULL) != SQLITE_OK)
-		return pm_store_fail(store, err, "state database");
-	return 0;
+	if (store->durable != durable)
+		sqlite3_exec(store->db, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+			     NULL, NULL, NULL);
+	store->durable = durable;
+}
+
+static int step(struct pm_store *store, sqlite3_stmt *statement, struct pm_error *err)
+{
+	int error = sqlite3_step(statement) == SQLITE_DONE ? 0 : pm_store_fail(store, err, "state database");
+
+	sqlite3_reset(statement);
+	return error;
+}
+
+static int begin(struct pm_store *store, bool durable, struct pm_error *err)
+{
+	int error;
+
+	if (durable && store->log_suspect && pm_store_write_log_again(store) < 0)
+		return pm_fail(err, EIO, "state database: the disk has not taken what was written before");
+	set_durable(store, durable);
+	error = step(store, store->statements[TRANSACTION_BEGIN], err);
+	if (error)
+		set_durable(store, false);
+	return error;
 }
 
 int pm_store_begin(struct pm_store *store, struct pm_error *err)
 {
-	return execute(store, "BEGIN IMMEDIATE", err);
-}
-
-static void be_durable_again(struct pm_store *store)
-{
-	sqlite3_exec(store->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
+	return begin(store, true, err);
 }
 
 int pm_store_begin_quick(struct pm_store *store, struct pm_error *err)
 {
-	int error = execute(store, "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", err);
-
-	if (error)
-		be_durable_again(store);
-	return error;
+	return begin(store, false, err);
 }
 
 int pm_store_commit(struct pm_store *store, struct pm_error *err)
 {
-	int error = execute(store, "COMMIT", err);
+	int error = step(store, store->statements[TRANSACTION_COMMIT], err);
 
-	if (error)
+	if (error) {
+		pm_store_suspect_log(store);
 		pm_store_rollback(store);
-	be_durable_again(store);
-	pm_store_checkpoint_if_long(store);
+	}
+	set_durable(store, false);
+	pm_store_checkpoint_if_due(store);
 	return error;
 }
 
 void pm_store_rollback(struct pm_store *store)
 {
-	sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
-	be_durable_again(store);
+	sqlite3_step(store->statements[TRANSACTION_ROLLBACK]);
+	sqlite3_reset(store->statements[TRANSACTION_ROLLBACK]);
+	set_durable(store, false);
 }
 
 sqlite3_stmt *pm_store_bind(struct pm_store *store, enum pm_statement which, const char *format, ...)
@@ -202,12 +350,20 @@ sqlite3_stmt *pm_store_bind(struct pm_store *store, enum pm_statement which, con
 	return statement;
 }
 
+/* Outside of a transaction in one of its own, which is on the disk when this returns. */
 int pm_store_run(struct pm_store *store, sqlite3_stmt *statement, struct pm_error *err)
 {
-	int error = sqlite3_step(statement) == SQLITE_DONE ? 0 : pm_store_fail(store, err, "state database");
+	int error;
 
-	sqlite3_reset(statement);
-	return error;
+	if (!sqlite3_get_autocommit(store->db))
+		return step(store, statement, err);
+	error = begin(store, true, err);
+	if (error)
+		return error;
+	error = step(store, statement, err);
+	if (error)
+		pm_store_rollback(store);
+	return error ? error : pm_store_commit(store, err);
 }
 
 int pm_store_query(struct pm_store *store, sqlite3_stmt *statement, int64_t *number, struct pm_error *err)
@@ -229,6 +385,15 @@ int pm_store_finish(struct pm_store *store, sqlite3_stmt *statement, int step, s
 
 	sqlite3_reset(statement);
 	return error;
+}
+
+int pm_store_last_id(struct pm_store *store, const char *table, int64_t *id, struct pm_error *err)
+{
+	int found;
+
+	*id = 0;
+	found = pm_store_query(store, pm_store_bind(store, LAST_ID, "s", table), id, err);
+	return found < 0 ? found : 0;
 }
 
 const char *pm_store_text(sqlite3_stmt *statement, int column)

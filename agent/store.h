@@ -22,10 +22,24 @@
 struct pm_store;
 
 /*
- * Opens or creates the store in directory and locks it. -EBUSY: another pmstackd has it; -EUCLEAN: the file is
- * damaged or of a newer version (it is left as it is).
+ * Opens or creates the store in directory and locks it. -EBUSY: another pmstackd has it; -EUCLEAN: the file is damaged, or
+ * of a newer version, or missing where one must have been; it is left as it is, and err says what to do.
+ *
+ * A damaged file of which the indexes can be saved is set aside as state.db.damaged-<UTC time>, and what could be read of
+ * it takes its place; the log says what, and pm_store_salvaged() that it was so: of jobs that had not ended it is then not
+ * known how far they were.
+ *
+ * The size of the file stays bounded: the room of what was deleted is used again (100,000 jobs of two steps take 26 MiB),
+ * and is not given back to the file system.
  */
 int pm_store_open(const char *directory, struct pm_store **store, struct pm_error *err);
+bool pm_store_salvaged(const struct pm_store *store);
+
+/* Whether settings were lost then; all actions are inhibited, as a setting, since who was inhibited is not known. */
+bool pm_store_settings_lost(const struct pm_store *store);
+
+/* All that follows from it is in the store: the next start is one like any other. */
+int pm_store_salvage_told(struct pm_store *store, struct pm_error *err);
 void pm_store_close(struct pm_store *store);
 
 /*
@@ -36,7 +50,9 @@ int pm_store_attach(struct pm_store *store, uv_loop_t *loop, struct pm_error *er
 
 /*
  * Calls done on the loop when all that is committed so far is on the disk, or good is false: cannot be brought there.
- * Never from within; not at all after pm_store_close(). -ENOTCONN: the store is not attached to a loop; -ENOMEM.
+ * Never from within; not at all after pm_store_close(). After one that failed all of the log is written again before the
+ * next, and until that is done nothing is promised: pm_store_begin() fails, too. -ENOTCONN: the store is not attached to a
+ * loop; -EIO: the log can not be written again; -ENOMEM.
  */
 int pm_store_sync(struct pm_store *store, void (*done)(bool good, void *data), void *data);
 
@@ -108,16 +124,17 @@ int pm_store_events_load(struct pm_store *store,
 
 /*
  * Forgets events from before this time (but the newest of a machine: its index must not be given again), and of machines
- * that are not configured any more what of their jobs is older. configured NULL: all are.
+ * that are not configured any more what of their jobs is older. So that it does not take long, only of some machines, those
+ * after *machine; it becomes the last of them, and 0 when there are no more.
  */
-int pm_store_expire(struct pm_store *store, int64_t before_ms,
+int pm_store_expire(struct pm_store *store, int64_t before_ms, uint32_t *machine,
 		    bool (*configured)(uint32_t machine, void *data), void *data, struct pm_error *err);
 
 /* --- jobs ------------------------------------------------------------------------------------- */
 
 /* A row of pmJobTable; the numbers and times are those of struct pm_job. */
 struct pm_stored_job {
-	int64_t id; /* unique for ever */
+	int64_t id; /* unique for ever, also when the insert was rolled back */
 	uint32_t machine;
 	const char *owner; /* NULL is "" */
 	const char *name;  /* NULL or "" in pm_store_job_insert(): set-<id> */
@@ -140,15 +157,17 @@ struct pm_stored_job {
 	const char *text;
 	int64_t created_ms, not_before_ms, begin_ms, end_ms;
 	uint32_t stagger_ms;
-	int64_t group;    /* id of the group's command; 0: none */
-	int64_t start_ms; /* created_ms, for store_legacy.c */
+	int64_t group; /* id of the group's command; 0: none */
 };
 /*
  * Adds a job and gives it its id. A row with the same machine, owner and name gives way to it: the caller, who knows what
  * there is, has none.
  */
 int pm_store_job_insert(struct pm_store *store, struct pm_stored_job *job, struct pm_error *err);
-/* The whole row by its id; but machine, owner, name, origin and created_ms never change. */
+/*
+ * The whole row by its id; but machine, owner, name, origin and created_ms never change. One that is not there, because the
+ * transaction that inserted it was rolled back, is inserted.
+ */
 int pm_store_job_update(struct pm_store *store, const struct pm_stored_job *job, struct pm_error *err);
 /* With its steps. One that is not there is no error. */
 int pm_store_job_delete(struct pm_store *store, int64_t id, struct pm_error *err);
@@ -194,17 +213,6 @@ int pm_store_group_delete(struct pm_store *store, int64_t id, struct pm_error *e
 int pm_store_groups_load(struct pm_store *store,
 			 void (*each)(const struct pm_stored_group *group, void *data), void *data,
 			 struct pm_error *err);
-
-/* --- store_legacy.c: until jobs are rows ------------------------------------------------------- */
-
-int pm_store_job_begun(struct pm_store *store, int64_t id, int64_t begin_ms, struct pm_error *err);
-int pm_store_job_ended(struct pm_store *store, const struct pm_stored_job *job, struct pm_error *err);
-int pm_store_jobs_last_end(struct pm_store *store, int64_t *end_ms, struct pm_error *err);
-int pm_store_jobs_last(struct pm_store *store, void (*each)(const struct pm_stored_job *job, void *data),
-		       void *data, struct pm_error *err);
-int pm_store_jobs_unfinished(struct pm_store *store,
-			     void (*each)(const struct pm_stored_job *job, void *data), void *data,
-			     struct pm_error *err);
 
 /* --- notifications ---------------------------------------------------------------------------- */
 

@@ -64,33 +64,33 @@ static int make_way(struct pm_store *store, const struct pm_stored_job *job, str
 	return found > 0 ? pm_store_job_delete(store, id, err) : found;
 }
 
-static int next_id(struct pm_store *store, int64_t *id, struct pm_error *err)
+static int insert(struct pm_store *store, const struct pm_stored_job *job, struct pm_error *err)
 {
-	int64_t last = 0;
-	int found = pm_store_query(store, pm_store_bind(store, JOB_LAST_ID, ""), &last, err);
-
-	*id = last + 1;
-	return found < 0 ? found : 0;
-}
-
-int pm_store_job_insert(struct pm_store *store, struct pm_stored_job *job, struct pm_error *err)
-{
+	sqlite3_stmt *s = store->statements[JOB_INSERT];
 	struct pm_stored_job row = *job;
 	char name[32];
-	int error = next_id(store, &row.id, err);
+	int error = 0;
 
 	snprintf(name, sizeof(name), "set-%lld", (long long)row.id);
-	if (!error && job->name && *job->name)
-		error = make_way(store, job, err);
+	if (row.name && *row.name)
+		error = make_way(store, &row, err);
 	else
 		row.name = name;
 	if (error)
 		return error;
-	if (!row.created_ms)
-		row.created_ms = row.start_ms;
-	sqlite3_reset(store->statements[JOB_INSERT]);
-	pm_store_bind_row(store->statements[JOB_INSERT], 1, job_members, JOB_MEMBERS, &row);
-	error = pm_store_run(store, store->statements[JOB_INSERT], err);
+	sqlite3_reset(s);
+	pm_store_bind_row(s, 1, job_members, JOB_MEMBERS, &row);
+	return pm_store_run(store, s, err);
+}
+
+/* An id is not given again, also not when the transaction is rolled back: somebody may still want to delete its row. */
+int pm_store_job_insert(struct pm_store *store, struct pm_stored_job *job, struct pm_error *err)
+{
+	struct pm_stored_job row = *job;
+	int error;
+
+	row.id = ++store->last_job;
+	error = insert(store, &row, err);
 	if (!error)
 		job->id = row.id;
 	return error;
@@ -99,11 +99,13 @@ int pm_store_job_insert(struct pm_store *store, struct pm_stored_job *job, struc
 int pm_store_job_update(struct pm_store *store, const struct pm_stored_job *job, struct pm_error *err)
 {
 	sqlite3_stmt *s = store->statements[JOB_UPDATE];
+	int error;
 
 	sqlite3_reset(s);
 	pm_store_bind_row(s, 1, job_members + JOB_FIXED, JOB_MEMBERS - JOB_FIXED, job);
 	sqlite3_bind_int64(s, (int)JOB_MEMBERS - JOB_FIXED + 1, job->id);
-	return pm_store_run(store, s, err);
+	error = pm_store_run(store, s, err);
+	return error || sqlite3_changes(store->db) > 0 ? error : insert(store, job, err);
 }
 
 int pm_store_job_delete(struct pm_store *store, int64_t id, struct pm_error *err)
@@ -182,27 +184,37 @@ static const struct pm_member group_members[] = {
 
 #define GROUP_MEMBERS LENGTH(group_members)
 
-int pm_store_group_insert(struct pm_store *store, struct pm_stored_group *group, struct pm_error *err)
+static int insert_group(struct pm_store *store, const struct pm_stored_group *group, struct pm_error *err)
 {
 	sqlite3_stmt *s = store->statements[GROUP_INSERT];
-	int error;
 
 	sqlite3_reset(s);
-	pm_store_bind_row(s, 1, group_members + 1, GROUP_MEMBERS - 1, group);
-	error = pm_store_run(store, s, err);
+	pm_store_bind_row(s, 1, group_members, GROUP_MEMBERS, group);
+	return pm_store_run(store, s, err);
+}
+
+int pm_store_group_insert(struct pm_store *store, struct pm_stored_group *group, struct pm_error *err)
+{
+	struct pm_stored_group row = *group;
+	int error;
+
+	row.id = ++store->last_group;
+	error = insert_group(store, &row, err);
 	if (!error)
-		group->id = sqlite3_last_insert_rowid(store->db);
+		group->id = row.id;
 	return error;
 }
 
 int pm_store_group_update(struct pm_store *store, const struct pm_stored_group *group, struct pm_error *err)
 {
 	sqlite3_stmt *s = store->statements[GROUP_UPDATE];
+	int error;
 
 	sqlite3_reset(s);
 	pm_store_bind_row(s, 1, group_members + 1, GROUP_MEMBERS - 1, group);
 	sqlite3_bind_int64(s, (int)GROUP_MEMBERS, group->id);
-	return pm_store_run(store, s, err);
+	error = pm_store_run(store, s, err);
+	return error || sqlite3_changes(store->db) > 0 ? error : insert_group(store, group, err);
 }
 
 int pm_store_group_delete(struct pm_store *store, int64_t id, struct pm_error *err)

@@ -3,7 +3,6 @@
 #include "agent/store_private.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 /* --- indexes ---------------------------------------------------------------------------------- */
 
@@ -28,6 +27,7 @@ int pm_store_machine_index(struct pm_store *store, const char *name, uint32_t fi
 		found = pm_store_run(store, pm_store_bind(store, MACHINE_ADD, "is", number, name), err);
 		if (found < 0)
 			return found;
+		store->indexes_added = true;
 	}
 	if (number < first || number > last)
 		return pm_fail(err, ERANGE, "machine %s has index %lld, outside of rows %u to %u", name,
@@ -47,6 +47,7 @@ int pm_store_nic_index(struct pm_store *store, uint32_t machine, const char *nam
 		found =
 		    pm_store_query(store, pm_store_bind(store, NIC_TOP, "i", (int64_t)machine), &number, err);
 		number++;
+		store->indexes_added = true;
 		if (found > 0)
 			found = pm_store_run(
 			    store, pm_store_bind(store, NIC_ADD, "iis", (int64_t)machine, number, name), err);
@@ -167,53 +168,59 @@ int pm_store_events_load(struct pm_store *store,
 
 /* --- what is old ------------------------------------------------------------------------------ */
 
-static int expire_jobs(struct pm_store *store, uint32_t machine, int64_t before_ms, struct pm_error *err)
-{
-	int error =
-	    pm_store_run(store, pm_store_bind(store, STEPS_EXPIRE, "ii", (int64_t)machine, before_ms), err);
+#define EXPIRE_MACHINES 100 /* a few milliseconds */
 
-	return error ? error
-		     : pm_store_run(
-			   store, pm_store_bind(store, JOBS_EXPIRE, "ii", (int64_t)machine, before_ms), err);
+static int run_with(struct pm_store *store, enum pm_statement which, uint32_t machine, int64_t before_ms,
+		    struct pm_error *err)
+{
+	return pm_store_run(store, pm_store_bind(store, which, "ii", (int64_t)machine, before_ms), err);
 }
 
-/* The machines that have jobs and are not configured. *machines is the caller's to free. */
-static int find_gone(struct pm_store *store, bool (*configured)(uint32_t machine, void *data), void *data,
-		     uint32_t **machines, size_t *count, struct pm_error *err)
+static int expire_machine(struct pm_store *store, uint32_t machine, bool is_configured, int64_t before_ms,
+			  struct pm_error *err)
 {
-	sqlite3_stmt *s = pm_store_bind(store, JOB_MACHINES, "");
-	int step;
+	int error = run_with(store, EVENTS_EXPIRE, machine, before_ms, err);
 
-	*machines = NULL;
-	*count = 0;
-	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
-		uint32_t machine = (uint32_t)sqlite3_column_int64(s, 0);
-		uint32_t *more;
+	if (error || is_configured)
+		return error;
+	error = run_with(store, STEPS_EXPIRE, machine, before_ms, err);
+	return error ? error : run_with(store, JOBS_EXPIRE, machine, before_ms, err);
+}
 
-		if (configured(machine, data))
-			continue;
-		more = realloc(*machines, (*count + 1) * sizeof(*more));
-		if (!more)
-			break;
-		*machines = more;
-		more[(*count)++] = machine;
+/* The one after it that has something in the store; 0: none. */
+static int next_machine(struct pm_store *store, uint32_t *machine, struct pm_error *err)
+{
+	int64_t next = 0;
+	int found =
+	    pm_store_query(store, pm_store_bind(store, NEXT_MACHINE, "i", (int64_t)*machine), &next, err);
+
+	*machine = (uint32_t)next;
+	return found < 0 ? found : 0;
+}
+
+static int expire_some(struct pm_store *store, int64_t before_ms, uint32_t *machine,
+		       bool (*configured)(uint32_t machine, void *data), void *data, struct pm_error *err)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < EXPIRE_MACHINES && !error; i++) {
+		error = next_machine(store, machine, err);
+		if (error || *machine == 0)
+			return error;
+		error = expire_machine(store, *machine, configured(*machine, data), before_ms, err);
 	}
-	if (step == SQLITE_ROW)
-		sqlite3_reset(s); /* no memory: those found so far, the others the next time */
-	return step == SQLITE_ROW ? 0 : pm_store_finish(store, s, step, err);
+	return error;
 }
 
-int pm_store_expire(struct pm_store *store, int64_t before_ms,
+int pm_store_expire(struct pm_store *store, int64_t before_ms, uint32_t *machine,
 		    bool (*configured)(uint32_t machine, void *data), void *data, struct pm_error *err)
 {
-	int error = pm_store_run(store, pm_store_bind(store, EVENTS_EXPIRE, "i", before_ms), err);
-	uint32_t *machines = NULL;
-	size_t count = 0;
+	int error = pm_store_begin_quick(store, err);
 
-	if (!error && configured)
-		error = find_gone(store, configured, data, &machines, &count, err);
-	for (size_t i = 0; i < count && !error; i++)
-		error = expire_jobs(store, machines[i], before_ms, err);
-	free(machines);
-	return error;
+	if (error)
+		return error;
+	error = expire_some(store, before_ms, machine, configured, data, err);
+	if (error)
+		pm_store_rollback(store);
+	return error ? error : pm_store_commit(store, err);
 }

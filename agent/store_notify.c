@@ -70,8 +70,8 @@ int pm_store_notifications_load(struct pm_store *store,
 int pm_store_notifications_last_id(struct pm_store *store, uint64_t *id, struct pm_error *err)
 {
 	int64_t last = 0;
-	int found = pm_store_query(store, pm_store_bind(store, NOTIFICATIONS_LAST_ID, ""), &last, err);
+	int error = pm_store_last_id(store, "notification", &last, err);
 
 	*id = (uint64_t)last;
-	return found < 0 ? found : 0;
+	return error;
 }

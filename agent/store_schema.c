@@ -113,23 +113,27 @@ static int64_t version_of(const struct pm_store *store)
 	return pm_store_number(store->db, "PRAGMA user_version");
 }
 
-static int upgrade(struct pm_store *store, int64_t version, const char *path, struct pm_error *err)
+/* In one transaction, which is on the disk when it is committed: synchronous is FULL until the store is open. */
+static int run_all_from(struct pm_store *store, int64_t version, const char *path, struct pm_error *err)
 {
-	int error = pm_store_begin(store, err);
+	bool good = sqlite3_exec(store->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK;
+	int error;
 
-	if (error)
-		return error;
-	for (; version < SCHEMA_VERSION; version = version_of(store)) {
-		if (sqlite3_exec(store->db, upgrades[version], NULL, NULL, NULL) == SQLITE_OK)
-			continue;
-		error = pm_store_fail(store, err, path);
-		pm_store_rollback(store);
-		return error;
-	}
-	return pm_store_commit(store, err);
+	for (; good && version < SCHEMA_VERSION; version = version_of(store))
+		good = sqlite3_exec(store->db, upgrades[version], NULL, NULL, NULL) == SQLITE_OK;
+	if (good && sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	error = pm_store_fail(store, err, path);
+	sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	return error;
 }
 
-int pm_store_prepare_schema(struct pm_store *store, const char *path, struct pm_error *err)
+int pm_store_make_schema(struct pm_store *store, const char *path, struct pm_error *err)
+{
+	return run_all_from(store, 0, path, err);
+}
+
+int pm_store_upgrade_schema(struct pm_store *store, const char *path, struct pm_error *err)
 {
 	int64_t version = version_of(store);
 
@@ -139,9 +143,13 @@ int pm_store_prepare_schema(struct pm_store *store, const char *path, struct pm_
 		    "%s was written by a newer pmstackd (schema %lld, this one knows %d): install that "
 		    "version again, or put back a copy of the file from before",
 		    path, (long long)version, SCHEMA_VERSION);
-	if (version < 0)
-		return pm_fail(err, EUCLEAN, "%s has no version of a schema of pmstackd", path);
-	return version == SCHEMA_VERSION ? 0 : upgrade(store, version, path, err);
+	if (version <= 0)
+		return pm_fail(
+		    err, EUCLEAN,
+		    "%s is a database, but not one of pmstackd: put back a copy of the right one, or move it "
+		    "away to begin with new indexes",
+		    path);
+	return version == SCHEMA_VERSION ? 0 : run_all_from(store, version, path, err);
 }
 
 /* --- statements ------------------------------------------------------------------------------- */
@@ -158,6 +166,12 @@ int pm_store_prepare_schema(struct pm_store *store, const char *path, struct pm_
 	"label, action, scope, force, vm, nic, delay_s, timeout_s, vm_timeout_s, arm_wol, dry_run,"      \
 	" init_level, wol_addr_type, wol_addr_length, wol_addr, wol_port, storage, setting, row_status," \
 	" enabled, retain_s, state, result, text, not_before_ms, begin_ms, end_ms, stagger_ms, group_id"
+/* of one machine, ended or a draft; not so many that it takes long */
+#define OLD_JOBS                                                                \
+	"(SELECT id FROM job WHERE machine = ?1 AND (end_ms <> 0 OR state = 1)" \
+	" AND max(created_ms, end_ms) < ?2 ORDER BY id LIMIT 500)"
+/* ids are sorted, and not whole rows; the limit keeps SQLite from making one query of two */
+#define SORTED_JOBS "(SELECT id FROM job ORDER BY machine, id LIMIT -1)"
 #define STEP_COLUMNS                                                                              \
 	"job, number, action, vm, level, goal, timeout_s, momentary, alternative, state, result," \
 	" text, start_ms, end_ms"
@@ -174,6 +188,10 @@ int pm_store_prepare_schema(struct pm_store *store, const char *path, struct pm_
 #define MARKS_29 MARKS_27 ", ?, ?"
 
 const char *const pm_store_sql[PM_STATEMENT_COUNT] = {
+    [TRANSACTION_BEGIN] = "BEGIN IMMEDIATE",
+    [TRANSACTION_COMMIT] = "COMMIT",
+    [TRANSACTION_ROLLBACK] = "ROLLBACK",
+
     [MACHINE_GET] = "SELECT id FROM machine WHERE name = ?1",
     [MACHINE_TOP] = "SELECT coalesce(max(id), 0) FROM machine WHERE id BETWEEN ?1 AND ?2",
     [MACHINE_ADD] = "INSERT INTO machine (id, name) VALUES (?1, ?2)",
@@ -190,29 +208,25 @@ const char *const pm_store_sql[PM_STATEMENT_COUNT] = {
     [EVENT_FORGET] = "DELETE FROM event WHERE machine = ?1 AND id <= ?2",
     [EVENTS_LOAD] = "SELECT " EVENT_COLUMNS " FROM event ORDER BY machine, id",
     /* the newest event of a machine stays: its index must not be given again */
-    [EVENTS_EXPIRE] = "DELETE FROM event WHERE time_ms < ?1 AND id <"
-		      " (SELECT max(id) FROM event AS newest WHERE newest.machine = event.machine)",
+    [EVENTS_EXPIRE] = "DELETE FROM event WHERE machine = ?1 AND time_ms < ?2 AND id <"
+		      " (SELECT max(id) FROM event WHERE machine = ?1)",
+    [NEXT_MACHINE] = "SELECT min(id) FROM (SELECT min(machine) AS id FROM event WHERE machine > ?1"
+		     " UNION ALL SELECT min(machine) FROM job WHERE machine > ?1)",
 
-    [JOB_MACHINES] = "SELECT DISTINCT machine FROM job",
-    /* ended, or a draft */
-    [STEPS_EXPIRE] = "DELETE FROM step WHERE job IN (SELECT id FROM job WHERE machine = ?1"
-		     " AND (end_ms <> 0 OR state = 1) AND max(created_ms, end_ms) < ?2)",
-    [JOBS_EXPIRE] = "DELETE FROM job WHERE machine = ?1 AND (end_ms <> 0 OR state = 1)"
-		    " AND max(created_ms, end_ms) < ?2",
+    [STEPS_EXPIRE] = "DELETE FROM step WHERE job IN " OLD_JOBS,
+    [JOBS_EXPIRE] = "DELETE FROM job WHERE id IN " OLD_JOBS,
     [JOB_SAME] = "SELECT id FROM job WHERE machine = ?1 AND owner = ?2 AND name = ?3",
-    [JOB_LAST_ID] = "SELECT seq FROM sqlite_sequence WHERE name = 'job'",
     [JOB_INSERT] = "INSERT INTO job (" JOB_FIXED ", " JOB_REST ") VALUES (?, ?, ?, ?, ?, ?, " MARKS_29 ")",
     [JOB_UPDATE] = "UPDATE job SET (" JOB_REST ") = (" MARKS_29 ") WHERE id = ?",
     [JOB_DELETE] = "DELETE FROM job WHERE id = ?1",
     [JOBS_LOAD] = "SELECT " JOB_FIXED ", " JOB_REST " FROM job WHERE machine = ?1 ORDER BY id",
-    [JOBS_LOAD_ALL] = "SELECT " JOB_FIXED ", " JOB_REST " FROM job ORDER BY machine, id",
+    [JOBS_LOAD_ALL] = "SELECT " JOB_FIXED ", " JOB_REST " FROM " SORTED_JOBS " CROSS JOIN job USING (id)",
     [STEP_PUT] = "INSERT OR REPLACE INTO step (" STEP_COLUMNS ") VALUES (" MARKS_14 ")",
     [STEPS_DELETE] = "DELETE FROM step WHERE job = ?1",
     [STEPS_LOAD] = "SELECT step.* FROM job JOIN step ON step.job = job.id WHERE job.machine = ?1"
 		   " ORDER BY job.id, step.number",
-    [STEPS_LOAD_ALL] = "SELECT step.* FROM job JOIN step ON step.job = job.id"
-		       " ORDER BY job.machine, job.id, step.number",
-    [GROUP_INSERT] = "INSERT INTO group_command (" GROUP_COLUMNS ") VALUES (" MARKS_8 ")",
+    [STEPS_LOAD_ALL] = "SELECT step.* FROM " SORTED_JOBS " AS sorted CROSS JOIN step ON step.job = sorted.id",
+    [GROUP_INSERT] = "INSERT INTO group_command (id, " GROUP_COLUMNS ") VALUES (?, " MARKS_8 ")",
     [GROUP_UPDATE] = "UPDATE group_command SET (" GROUP_COLUMNS ") = (" MARKS_8 ") WHERE id = ?",
     [GROUP_DELETE] = "DELETE FROM group_command WHERE id = ?1",
     [GROUPS_LOAD] = "SELECT id, " GROUP_COLUMNS " FROM group_command ORDER BY id",
@@ -220,5 +234,5 @@ const char *const pm_store_sql[PM_STATEMENT_COUNT] = {
     [NOTIFICATION_PUT] = "INSERT INTO notification (" NOTIFICATION_COLUMNS ") VALUES (" MARKS_27 ")",
     [NOTIFICATION_DELETE] = "DELETE FROM notification WHERE id = ?1",
     [NOTIFICATIONS_LOAD] = "SELECT " NOTIFICATION_COLUMNS " FROM notification ORDER BY id",
-    [NOTIFICATIONS_LAST_ID] = "SELECT seq FROM sqlite_sequence WHERE name = 'notification'",
+    [LAST_ID] = "SELECT seq FROM sqlite_sequence WHERE name = ?1",
 };

@@ -60,3 +60,44 @@ const char *pm_power_state_name(enum pm_power_state state)
 
 	return LABEL(labels, state);
 }
+
+const char *pm_job_state_name(enum pm_job_state state)
+{
+	static const char *const labels[] = {"",          "notReady", "scheduled",  "running",
+					     "verifying", "aborting", "succeeded",  "failed",
+					     "aborted",   "timedOut", "interrupted"};
+
+	return LABEL(labels, state);
+}
+
+const char *pm_step_action_name(enum pm_step_action action)
+{
+	static const char *const labels[] = {"",
+					     "vmStart",
+					     "vmResume",
+					     "vmShutdown",
+					     "vmDestroy",
+					     "vmReboot",
+					     "vmReset",
+					     "vmPause",
+					     "vmSave",
+					     "hypervisorConnect",
+					     "hostShutdown",
+					     "hostReboot",
+					     "hostSuspend",
+					     "hostHibernate",
+					     "hostInit",
+					     "hostArmWol",
+					     "bmcPowerUp",
+					     "bmcPowerDown",
+					     "bmcPowerCycle",
+					     "bmcHardReset",
+					     "bmcDiagnosticInterrupt",
+					     "bmcSoftShutdown",
+					     "bmcIdentify",
+					     "bmcConfigure",
+					     "wakeSend",
+					     "stateWait"};
+
+	return LABEL(labels, action);
+}

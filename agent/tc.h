@@ -93,6 +93,51 @@ enum pm_job_state {
 	PM_JOB_INTERRUPTED
 };
 
+enum pm_scope { PM_SCOPE_MACHINE = 1, PM_SCOPE_STACK, PM_SCOPE_STACK_AND_MACHINE };
+
+enum pm_force { PM_FORCE_NEVER = 1, PM_FORCE_AFTER_TIMEOUT, PM_FORCE_IMMEDIATELY };
+
+enum pm_row_status { /* RFC 2579 RowStatus */
+		     PM_ROW_ACTIVE = 1,
+		     PM_ROW_NOT_IN_SERVICE,
+		     PM_ROW_NOT_READY,
+		     PM_ROW_CREATE_AND_GO,
+		     PM_ROW_CREATE_AND_WAIT,
+		     PM_ROW_DESTROY
+};
+
+enum pm_storage { PM_STORAGE_VOLATILE = 2, PM_STORAGE_NON_VOLATILE = 3 }; /* of RFC 2579 StorageType */
+
+enum pm_job_admin_status { PM_JOB_ENABLED = 1, PM_JOB_DISABLED };
+
+enum pm_step_action { /* pmJobStepAction */
+		      PM_STEP_VM_START = 1,
+		      PM_STEP_VM_RESUME,
+		      PM_STEP_VM_SHUTDOWN,
+		      PM_STEP_VM_DESTROY,
+		      PM_STEP_VM_REBOOT,
+		      PM_STEP_VM_RESET,
+		      PM_STEP_VM_PAUSE,
+		      PM_STEP_VM_SAVE,
+		      PM_STEP_HYPERVISOR_CONNECT,
+		      PM_STEP_HOST_SHUTDOWN,
+		      PM_STEP_HOST_REBOOT,
+		      PM_STEP_HOST_SUSPEND,
+		      PM_STEP_HOST_HIBERNATE,
+		      PM_STEP_HOST_INIT,
+		      PM_STEP_HOST_ARM_WOL,
+		      PM_STEP_BMC_POWER_UP,
+		      PM_STEP_BMC_POWER_DOWN,
+		      PM_STEP_BMC_POWER_CYCLE,
+		      PM_STEP_BMC_HARD_RESET,
+		      PM_STEP_BMC_DIAGNOSTIC_INTERRUPT,
+		      PM_STEP_BMC_SOFT_SHUTDOWN,
+		      PM_STEP_BMC_IDENTIFY,
+		      PM_STEP_BMC_CONFIGURE,
+		      PM_STEP_WAKE_SEND,
+		      PM_STEP_STATE_WAIT
+};
+
 enum pm_event_kind {
 	PM_EVENT_POWER_STATE = 1,
 	PM_EVENT_WAKE_SENT,
@@ -116,9 +161,11 @@ enum pm_event_kind {
 
 enum pm_severity { PM_SEVERITY_OK = 1, PM_SEVERITY_WARNING, PM_SEVERITY_CRITICAL, PM_SEVERITY_UNKNOWN };
 
-/* The labels of PmCommand, PmResult and PmPowerState as in the MIB; for texts. */
+/* The labels of PmCommand, PmResult, PmPowerState, PmJobState and pmJobStepAction as in the MIB; for texts. */
 const char *pm_command_name(enum pm_command command);
 const char *pm_result_name(enum pm_result result);
 const char *pm_power_state_name(enum pm_power_state state);
+const char *pm_job_state_name(enum pm_job_state state);
+const char *pm_step_action_name(enum pm_step_action action);
 
 #endif

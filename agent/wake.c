@@ -5,6 +5,7 @@
 #include "agent/notify.h"
 #include "agent/poll.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ static void tell_wake(struct pm_job *job, struct pm_nic *nic, bool seen, const c
 	memcpy(notification.mac, nic->config->mac, sizeof(notification.mac));
 	snprintf(notification.interface, sizeof(notification.interface), "%s", nic->interface);
 	snprintf(notification.text, sizeof(notification.text), "%s", text);
-	pm_notify(job->agent, nic->machine, &notification);
+	pm_notify(job->machine->agent, nic->machine, &notification);
 }
 
 /* Whether anything can tell that the machine is up. */
@@ -50,47 +51,54 @@ static void wake_ok(struct pm_job *job, struct pm_nic *nic)
 {
 	char note[200];
 
-	if (job->packets_seen) {
+	if (job->run->packets_seen) {
 		nic->last_result = PM_RESULT_OK;
 		snprintf(note, sizeof(note), "%s; %u of %u magic packets seen on the wire",
-			 job->was_on ? ", as it was before" : "", job->packets_seen, job->packets_sent);
+			 job->run->was_on ? ", as it was before" : "", job->run->packets_seen,
+			 job->run->packets_sent);
 	} else {
 		nic->last_result = PM_RESULT_WAKE_NOT_SEEN;
-		snprintf(note, sizeof(note), "; no magic packet was seen on the wire: %.100s", job->trouble);
-		tell_wake(job, nic, false, job->trouble);
+		snprintf(note, sizeof(note), "; no magic packet was seen on the wire: %.100s",
+			 job->run->trouble);
+		tell_wake(job, nic, false, job->run->trouble);
 	}
 	pm_step_reached(job, note);
 }
 
 static bool up(const struct pm_job *job)
 {
-	const struct pm_machine *machine = job->request.machine;
+	const struct pm_machine *machine = job->machine;
 
-	return machine->observed == PM_POWER_ON && job->acted && machine->observed_loop_ms >= job->begun_ms;
+	return machine->observed == PM_POWER_ON && job->run->acted &&
+	       machine->observed_loop_ms >= job->run->begun_ms;
 }
 
 static void burst_done(struct pm_job *job, struct pm_nic *nic, const struct wol_report *report)
 {
 	char text[256];
-	uint64_t pause_ms = (uint64_t)BURST_PAUSE_MS << (job->bursts < 4 ? job->bursts - 1 : 3);
+	uint64_t pause_ms = (uint64_t)BURST_PAUSE_MS << (job->run->bursts < 4 ? job->run->bursts - 1 : 3);
 
 	if (report->result != WOL_OK)
-		snprintf(job->trouble, sizeof(job->trouble), "%s", report->text);
-	if (report->result == WOL_FAILED && !job->acted) {
-		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->trouble);
+		snprintf(job->run->trouble, sizeof(job->run->trouble), "%s", report->text);
+	if (report->result == WOL_FAILED && !job->run->acted) {
+		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->run->trouble);
 	} else if (up(job)) {
 		wake_ok(job, nic);
-	} else if (report->result == WOL_NOT_SEEN && !job->packets_seen && job->bursts >= BURSTS_UNSEEN_MAX) {
-		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->trouble);
-	} else if (!observable(job->request.machine)) {
+	} else if (report->result == WOL_NOT_SEEN && !job->run->packets_seen &&
+		   job->run->bursts >= BURSTS_UNSEEN_MAX) {
+		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->run->trouble);
+	} else if (!observable(job->machine)) {
 		snprintf(
 		    text, sizeof(text),
 		    "%u of %u magic packets seen on the wire; nothing can tell whether the machine is up: %s",
-		    job->packets_seen, job->packets_sent, why_unobservable(job->request.machine));
+		    job->run->packets_seen, job->run->packets_sent, why_unobservable(job->machine));
 		wake_failed(job, nic,
-			    job->packets_seen ? PM_RESULT_WAKE_NO_RESPONSE : PM_RESULT_WAKE_NOT_SEEN, text);
+			    job->run->packets_seen ? PM_RESULT_WAKE_NO_RESPONSE : PM_RESULT_WAKE_NOT_SEEN,
+			    text);
 	} else {
-		pm_timer_start(job->timer, pause_ms < BURST_PAUSE_MAX_MS ? pause_ms : BURST_PAUSE_MAX_MS);
+		pm_step_verifying(job);
+		pm_timer_start(job->run->timer,
+			       pause_ms < BURST_PAUSE_MAX_MS ? pause_ms : BURST_PAUSE_MAX_MS);
 	}
 }
 
@@ -99,10 +107,10 @@ static void packet_sent(struct pm_job *job, struct pm_nic *nic, const struct wol
 	char mac[18];
 
 	nic->wake_sent++;
-	job->burst_sent++;
+	job->run->burst_sent++;
 	nic->last_sent_ms = (int64_t)report->time.tv_sec * 1000 + report->time.tv_nsec / 1000000;
-	job->acted = true;
-	if (job->packets_sent++)
+	job->run->acted = true;
+	if (job->run->packets_sent++)
 		return;
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", nic->config->mac[0], nic->config->mac[1],
 		 nic->config->mac[2], nic->config->mac[3], nic->config->mac[4], nic->config->mac[5]);
@@ -115,9 +123,9 @@ static void packet_seen(struct pm_job *job, struct pm_nic *nic, const struct wol
 	char text[128];
 
 	nic->wake_seen++;
-	job->burst_seen++;
+	job->run->burst_seen++;
 	nic->last_seen_ms = (int64_t)report->time.tv_sec * 1000 + report->time.tv_nsec / 1000000;
-	if (job->packets_seen++)
+	if (job->run->packets_seen++)
 		return;
 	snprintf(text, sizeof(text), "magic packet for %s seen on %s", nic->config->name, report->interface);
 	tell_wake(job, nic, true, text);
@@ -141,15 +149,15 @@ static void burst_event(struct pm_job *job, struct pm_nic *nic, const struct wol
 static void on_wol(const struct wol_report *report, void *data)
 {
 	struct pm_job *job = data;
-	struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
+	struct pm_nic *nic = pm_plan_nic(job->machine, job->spec.nic);
 	bool done = report->event == WOL_EVENT_DONE;
-	bool cancelled = !job->burst; /* by pm_action_stop() */
+	bool cancelled = !job->run->burst; /* by pm_action_stop() */
 
 	if (done)
-		job->burst = NULL;
+		job->run->burst = NULL;
 	if (nic && done) { /* a burst that is cut short has not reported all it did */
-		nic->wake_sent += report->sent - job->burst_sent;
-		nic->wake_seen += report->seen - job->burst_seen;
+		nic->wake_sent += report->sent - job->run->burst_sent;
+		nic->wake_seen += report->seen - job->run->burst_seen;
 	}
 	if (!cancelled && nic)
 		burst_event(job, nic, report);
@@ -157,55 +165,68 @@ static void on_wol(const struct wol_report *report, void *data)
 		nic_gone(job);
 }
 
+/* The job's own way, or the NIC's. */
+static void choose_way(struct wol_target *target, const struct pm_job_spec *spec, const struct pm_nic *nic)
+{
+	bool own = spec->wol_addr_length != 0;
+
+	target->method = own || nic->wol == PM_WOL_UDP ? WOL_UDP : WOL_ETHERNET;
+	target->port = spec->wol_port ? spec->wol_port : nic->port;
+	snprintf(target->interface, sizeof(target->interface), "%s", nic->interface);
+	if (own)
+		inet_ntop(spec->wol_addr_length == 16 ? AF_INET6 : AF_INET, spec->wol_addr, target->address,
+			  sizeof(target->address));
+	else
+		snprintf(target->address, sizeof(target->address), "%s",
+			 *nic->address ? nic->address : "255.255.255.255");
+}
+
 void pm_wake_send(struct pm_job *job)
 {
-	const struct pm_machine *machine = job->request.machine;
-	struct pm_nic *nic = pm_plan_nic(machine, job->request.nic);
+	const struct pm_machine *machine = job->machine;
+	struct pm_nic *nic = pm_plan_nic(machine, job->spec.nic);
 	struct wol_target target = {0};
 
 	if (!nic) {
 		nic_gone(job);
 		return;
 	}
-	target.method = nic->wol == PM_WOL_UDP ? WOL_UDP : WOL_ETHERNET;
-	target.port = nic->port;
+	choose_way(&target, &job->spec, nic);
 	memcpy(target.mac, nic->config->mac, sizeof(target.mac));
-	snprintf(target.interface, sizeof(target.interface), "%s", nic->interface);
-	snprintf(target.address, sizeof(target.address), "%s",
-		 *nic->address ? nic->address : "255.255.255.255");
 	target.secureon_length = nic->config->secureon.length;
 	if (target.secureon_length)
 		memcpy(target.secureon, nic->config->secureon.data, target.secureon_length);
-	if (job->bursts++ == 0)
+	if (job->run->bursts++ == 0)
 		nic->last_result = PM_RESULT_NONE;
-	job->burst_sent = job->burst_seen = 0;
-	job->burst = wol_burst_start(job->agent->wol, &target, machine->config->wol_repeats,
-				     machine->config->wol_repeat_interval_ms, on_wol, job);
+	job->run->burst_sent = job->run->burst_seen = 0;
+	job->run->burst = wol_burst_start(job->machine->agent->wol, &target, machine->config->wol_repeats,
+					  machine->config->wol_repeat_interval_ms, on_wol, job);
 	explicit_bzero(&target, sizeof(target));
-	if (!job->burst)
+	if (!job->run->burst)
 		pm_step_failed(job, PM_RESULT_INTERNAL_ERROR, "no memory");
 	else
-		pm_poll_fast(job->request.machine, true);
+		pm_poll_fast(job->machine, true);
 }
 
 static void wake_timed_out(struct pm_job *job, struct pm_nic *nic)
 {
 	char text[256];
 
-	if (job->packets_seen) {
+	if (job->run->packets_seen) {
 		snprintf(text, sizeof(text),
 			 "%u of %u magic packets seen on the wire, but the machine did not come up in %u s",
-			 job->packets_seen, job->packets_sent, job->steps[job->step].timeout_s);
+			 job->run->packets_seen, job->run->packets_sent,
+			 job->steps[job->run->step].timeout_s);
 		pm_event_add(nic->machine, PM_EVENT_WAKE_NO_RESPONSE, PM_SEVERITY_WARNING, "%s", text);
 		wake_failed(job, nic, PM_RESULT_WAKE_NO_RESPONSE, text);
 	} else {
-		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->trouble);
+		wake_failed(job, nic, PM_RESULT_WAKE_NOT_SEEN, job->run->trouble);
 	}
 }
 
 void pm_wake_timer(struct pm_job *job, bool late)
 {
-	struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
+	struct pm_nic *nic = pm_plan_nic(job->machine, job->spec.nic);
 
 	if (nic && late)
 		wake_timed_out(job, nic);
@@ -215,8 +236,17 @@ void pm_wake_timer(struct pm_job *job, bool late)
 
 void pm_wake_observed(struct pm_job *job)
 {
-	struct pm_nic *nic = pm_plan_nic(job->request.machine, job->request.nic);
+	struct pm_nic *nic = pm_plan_nic(job->machine, job->spec.nic);
 
-	if (nic && up(job) && (job->packets_seen || !job->burst))
+	if (nic && up(job) && (job->run->packets_seen || !job->run->burst))
 		wake_ok(job, nic);
+}
+
+void pm_wake_over(struct pm_job *job)
+{
+	struct pm_nic *nic = pm_plan_nic(job->machine, job->spec.nic);
+
+	if (nic)
+		nic->last_result =
+		    job->run->packets_seen ? PM_RESULT_WAKE_NO_RESPONSE : PM_RESULT_WAKE_NOT_SEEN;
 }

@@ -167,6 +167,24 @@ static int wanted(struct timeval *timeout, int *block)
 	return fd_count;
 }
 
+/*
+ * What comes from the master goes through a pipe of net-snmp's before it is handled. That is emptied first: else the
+ * end of the session overtakes the CleanupSet before it, and a SET that the manager was told to be done is undone.
+ */
+static void after_what_was_read(int fd_count)
+{
+	netsnmp_transport *transport =
+	    agentx.session ? snmp_sess_transport(snmp_sess_pointer(agentx.session)) : NULL;
+
+	if (!transport)
+		return;
+	for (int fd = 0; fd < fd_count; fd++)
+		if (fd != transport->sock && NETSNMP_LARGE_FD_ISSET(fd, &agentx.set)) {
+			NETSNMP_LARGE_FD_CLR(transport->sock, &agentx.set);
+			return;
+		}
+}
+
 /* Reads and answers until nothing more is there; then libuv watches what is open now. */
 static void pump(void)
 {
@@ -178,8 +196,10 @@ static void pump(void)
 
 		ready =
 		    netsnmp_large_fd_set_select(fd_count, &agentx.set, NULL, NULL, &(struct timeval){0, 0});
-		if (ready > 0)
+		if (ready > 0) {
+			after_what_was_read(fd_count);
 			snmp_read2(&agentx.set);
+		}
 		netsnmp_check_outstanding_agent_requests();
 		run_alarms();
 	}

@@ -2,6 +2,7 @@
 /* pmMachineTable: the physical machines; Command and AdminState start jobs. */
 #include "agent/detail.h"
 #include "agent/event.h"
+#include "agent/mib/job_rows.h"
 #include "agent/mib/mib.h"
 #include "agent/notify.h"
 #include "agent/plan.h"
@@ -129,10 +130,22 @@ static bool get_watts(const struct pm_machine *machine, struct pm_value *value)
 	return pm_detail_watts(machine, &watts) && pm_value_unsigned(value, watts);
 }
 
+/* pmJobAction of the active job; { 0 0 } is no row (RFC 2579, RowPointer: zeroDotZero). */
+static bool get_active_job(const struct pm_machine *machine, struct pm_value *value)
+{
+	static const oid no_row[] = {0, 0}, job_action[] = {PM_MIB_OBJECTS, 6, 1, 3};
+	static oid row[OID_LENGTH(job_action) + PM_INDEX_MAX];
+	size_t length = OID_LENGTH(job_action);
+
+	if (!pm_job_at_work(machine->job))
+		return pm_value_octets(value, no_row, sizeof(no_row));
+	memcpy(row, job_action, sizeof(job_action));
+	length += pm_job_index(machine->job, row + length);
+	return pm_value_octets(value, row, length * sizeof(oid));
+}
+
 static bool get_config(const struct pm_machine *machine, unsigned column, struct pm_value *value)
 {
-	static const oid no_row[] = {0, 0};
-
 	switch (column) {
 	case INHIBIT:
 		return pm_value_truth(value, machine->inhibit);
@@ -152,7 +165,7 @@ static bool get_config(const struct pm_machine *machine, unsigned column, struct
 	case POWER_ON_METHOD:
 		return pm_value_integer(value, machine->power_on_method);
 	case ACTIVE_JOB:
-		return pm_value_octets(value, no_row, sizeof(no_row));
+		return get_active_job(machine, value);
 	default:
 		return false;
 	}
@@ -237,17 +250,15 @@ static int find_verb(struct pm_row_set *set, struct pm_job_request *request, str
 	}
 	if (command) {
 		set->failed_column = COMMAND;
-		request->action = (enum pm_command)command->integer;
-		request->origin = PM_ORIGIN_COMMAND;
+		*request =
+		    pm_job_request_of(request->machine, (enum pm_command)command->integer, PM_ORIGIN_COMMAND);
 	} else if (wish) {
 		set->failed_column = ADMIN_STATE;
-		request->action = wish->integer == PM_ADMIN_ON ? PM_COMMAND_POWER_ON : PM_COMMAND_SHUTDOWN;
-		request->origin = PM_ORIGIN_ADMIN_STATE;
+		*request = pm_job_request_of(request->machine,
+					     wish->integer == PM_ADMIN_ON ? PM_COMMAND_POWER_ON
+									  : PM_COMMAND_SHUTDOWN,
+					     PM_ORIGIN_ADMIN_STATE);
 	}
-	if (request->action == PM_COMMAND_IDENTIFY)
-		request->setting =
-		    (struct ipmi_request){.command = IPMI_CHASSIS_IDENTIFY,
-					  .identify = {.mode = IPMI_IDENTIFY_TIMED, .interval_s = 15}};
 	return SNMP_ERR_NOERROR;
 }
 

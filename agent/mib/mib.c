@@ -2,6 +2,7 @@
 #include "agent/mib/mib.h"
 
 #include "agent/log.h"
+#include "agent/mib/job_rows.h"
 #include "agent/text.h"
 
 #include <net-snmp/agent/net-snmp-agent-includes.h>
@@ -12,9 +13,10 @@
 
 struct pm_agent *pm_mib_agent;
 
-static const struct pm_table *const tables[] = {&pm_agent_table, &pm_machine_table, &pm_nic_table,
-						&pm_bmc_table,   &pm_group_table,   &pm_group_member_table,
-						&pm_name_table,  &pm_event_table,   &pm_state_map_table};
+static const struct pm_table *const tables[] = {&pm_agent_table, &pm_machine_table,      &pm_nic_table,
+						&pm_bmc_table,   &pm_job_table,          &pm_job_step_table,
+						&pm_group_table, &pm_group_member_table, &pm_name_table,
+						&pm_event_table, &pm_state_map_table};
 
 #define TABLE_COUNT (sizeof(tables) / sizeof(*tables))
 
@@ -31,6 +33,7 @@ int pm_mib_register(struct pm_agent *agent, struct pm_error *err)
 void pm_mib_rebuild(struct pm_agent *agent)
 {
 	pm_mib_agent = agent;
+	pm_job_rows_forget();
 	for (size_t i = 0; i < TABLE_COUNT; i++)
 		if (pm_table_refill(tables[i]) < 0)
 			pm_log(LOG_ERR, "no memory for the rows of %s", tables[i]->name);
@@ -39,6 +42,7 @@ void pm_mib_rebuild(struct pm_agent *agent)
 void pm_mib_free(void)
 {
 	pm_table_abort_sets();
+	pm_job_rows_forget();
 	for (size_t i = 0; i < TABLE_COUNT; i++)
 		if (tables[i]->rows)
 			pm_rows_clear(tables[i]->rows);
@@ -57,6 +61,9 @@ int pm_mib_error(int error)
 	switch (error) {
 	case 0:
 		return SNMP_ERR_NOERROR;
+	case -ENOENT:
+		return SNMP_ERR_INCONSISTENTNAME;
+	case -EEXIST:
 	case -EBUSY:
 	case -EPERM:
 	case -EINVAL:

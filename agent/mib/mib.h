@@ -20,13 +20,14 @@ void pm_mib_free(void);
 /* --- for the tables --------------------------------------------------------------------------- */
 
 extern struct pm_agent *pm_mib_agent;
-extern const struct pm_table pm_agent_table, pm_machine_table, pm_nic_table, pm_bmc_table, pm_group_table,
-    pm_group_member_table, pm_name_table, pm_event_table, pm_state_map_table;
+extern const struct pm_table pm_agent_table, pm_machine_table, pm_nic_table, pm_bmc_table, pm_job_table,
+    pm_job_step_table, pm_group_table, pm_group_member_table, pm_name_table, pm_event_table,
+    pm_state_map_table;
 
 /* noCreation for an index whose machine is not there; else `there`. */
 int pm_mib_missing(const oid *index, size_t length, int there);
 
-/* SNMP error for a negative errno value of pm_job_reserve(), pm_job_journal() or the store. */
+/* SNMP error for a negative errno value of pm_job_reserve(), pm_job_edit_reserve(), pm_job_journal() or the store. */
 int pm_mib_error(int error);
 
 /* A time of the loop as a TimeStamp: hundredths of a second of the master's sysUpTime, 0 if before the master's start. */

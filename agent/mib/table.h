@@ -163,6 +163,9 @@ int pm_table_refill(const struct pm_table *table);
 /* Registers a table with the AgentX agent. Returns 0 or a negative errno value. */
 int pm_table_register(const struct pm_table *table, struct pm_error *err);
 
+/* Whether a SET is between its first phase and its last: it has rows, which may not go. */
+bool pm_table_sets_open(void);
+
 /* Undoes every SET that is between test and commit: the master has gone and will not end them. */
 void pm_table_abort_sets(void);
 

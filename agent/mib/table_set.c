@@ -80,6 +80,11 @@ static struct set_transaction *begin(const struct pm_table *table, const netsnmp
 	return transaction;
 }
 
+bool pm_table_sets_open(void)
+{
+	return transactions != NULL;
+}
+
 void pm_table_abort_sets(void)
 {
 	while (transactions) {
@@ -465,8 +470,11 @@ static void later_phase(const struct pm_table *table, netsnmp_agent_request_info
 	struct set_transaction *transaction = find(table, info->asp->pdu);
 
 	if (!transaction) {
-		if (info->mode == MODE_SET_RESERVE2 || info->mode == MODE_SET_ACTION)
+		if (info->mode == MODE_SET_RESERVE2 || info->mode == MODE_SET_ACTION) {
+			log_refusal(requests, table, SNMP_ERR_COMMITFAILED,
+				    "a reload, or the end of the session with the master, came in between");
 			netsnmp_set_request_error(info, requests, SNMP_ERR_COMMITFAILED);
+		}
 		return;
 	}
 	rebind(transaction, requests);

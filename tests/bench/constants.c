@@ -1,58 +1,54 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The floor that reading pmMachineTable is measured against: an AgentX subagent on net-snmp's own main loop that
- * answers GET and GETNEXT from an array of constants, by a binary search of it and nothing else.
+ * The floor that reading tables is measured against: an AgentX subagent on net-snmp's own main loop that answers GET and
+ * GETNEXT from an array of constants, by a binary search of it and nothing else.
  *
- *   constants MASTER ROWS WITHOUT
+ *   constants MASTER machines|jobs ROWS WITHOUT
  *
- * It serves the columns 2 to 25 of pmMachineTable, except those in WITHOUT (commas between them: what pmstackd has no
- * value for at the moment), with the types and typical values of that table, at { netSnmpPlaypen 7748 } 1 2: names as
- * long as the originals. It ends when its master goes.
+ * It serves the columns of pmMachineTable or pmJobTable, except those in WITHOUT (commas between them: what pmstackd has
+ * no value for at the moment), with the types and typical values of that table, at { netSnmpPlaypen 7748 } in place of
+ * { netSnmpPlaypen 7747 }: names as long as the originals. Of the jobs, each machine has 100. It ends when its master goes.
  */
-#include <net-snmp/net-snmp-config.h>
+#include "tests/bench/subagent.h"
 
-#include <net-snmp/net-snmp-includes.h>
-
-#include <net-snmp/agent/agent_callbacks.h>
-#include <net-snmp/agent/net-snmp-agent-includes.h>
-
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ENTRY        1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 7748, 1, 2, 1
+#define ENTRY        1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 7748, 1, 0, 1
 #define ENTRY_LENGTH 13
-#define NAME_LENGTH  15 /* entry, column, index */
-#define NAME_COLUMN  2
-#define COLUMN_FIRST 2
-#define COLUMN_COUNT 26
+#define ENTRY_TABLE  11 /* the sub-identifier that says which table */
+#define INDEX_MAX    16
+#define COLUMN_COUNT 31
 #define ROWS_MAX     1000000
+#define JOBS_EACH    100
+#define JOB_OWNER    "bench"
 
 struct constant {
-	u_char type;
+	u_char type; /* 0: there is no such column */
 	long number;
 	const char *text; /* strings and, as octets of oid[2], the row pointer */
 	size_t length;
 };
 
+#define TEXT(text) ASN_OCTET_STR, 0, text, sizeof(text) - 1
+
 static const oid no_row[2] = {0, 0};
 
-static struct constant columns[COLUMN_COUNT] = {
-    [2] = {ASN_OCTET_STR, 0, "m00000", 6},
+static struct constant machine_columns[COLUMN_COUNT] = {
+    [2] = {ASN_OCTET_STR, 0, NULL, 0}, /* the row's name */
     [3] = {ASN_INTEGER, 1, NULL, 0},
     [4] = {ASN_INTEGER, 1, NULL, 0},
     [5] = {ASN_INTEGER, 1, NULL, 0},
     [6] = {ASN_INTEGER, 1, NULL, 0},
     [7] = {ASN_INTEGER, 1, NULL, 0},
-    [8] = {ASN_OCTET_STR, 0, "\0\0\0\0\0\0\0", 8},
+    [8] = {TEXT("\0\0\0\0\0\0\0\0")},
     [9] = {ASN_GAUGE, 20, NULL, 0},
     [10] = {ASN_INTEGER, 1, NULL, 0},
-    [11] = {ASN_OCTET_STR, 0, "", 0},
+    [11] = {TEXT("")},
     [12] = {ASN_INTEGER, 2, NULL, 0},
-    [13] = {ASN_OCTET_STR, 0, "", 0},
-    [14] = {ASN_OCTET_STR, 0, "", 0},
-    [15] = {ASN_OCTET_STR, 0, "row 3, rack 7", 13},
+    [13] = {TEXT("")},
+    [14] = {TEXT("")},
+    [15] = {TEXT("row 3, rack 7")},
     [16] = {ASN_GAUGE, 0, NULL, 0},
     [17] = {ASN_GAUGE, 0, NULL, 0},
     [18] = {ASN_UNSIGNED, 600, NULL, 0},
@@ -65,23 +61,57 @@ static struct constant columns[COLUMN_COUNT] = {
     [25] = {ASN_COUNTER, 0, NULL, 0},
 };
 
+static struct constant job_columns[COLUMN_COUNT] = {
+    [3] = {ASN_INTEGER, 2, NULL, 0},
+    [4] = {ASN_INTEGER, 2, NULL, 0},
+    [5] = {ASN_UNSIGNED, 0, NULL, 0},
+    [6] = {ASN_INTEGER, 1, NULL, 0},
+    [7] = {ASN_UNSIGNED, 0, NULL, 0},
+    [8] = {ASN_UNSIGNED, 600, NULL, 0},
+    [9] = {ASN_UNSIGNED, 180, NULL, 0},
+    [10] = {ASN_INTEGER, 2, NULL, 0},
+    [11] = {ASN_UNSIGNED, 0, NULL, 0},
+    [12] = {ASN_INTEGER, 0, NULL, 0},
+    [13] = {TEXT("")},
+    [14] = {ASN_UNSIGNED, 0, NULL, 0},
+    [15] = {ASN_UNSIGNED, 0, NULL, 0},
+    [16] = {TEXT("night shift")},
+    [17] = {ASN_INTEGER, 2, NULL, 0},
+    [18] = {ASN_INTEGER, 1, NULL, 0},
+    [19] = {ASN_INTEGER, 6, NULL, 0},
+    [20] = {ASN_INTEGER, 2, NULL, 0},
+    [21] = {TEXT("on, observed by the BMC 0.8 s after the command")},
+    [22] = {ASN_GAUGE, 100, NULL, 0},
+    [23] = {ASN_GAUGE, 1, NULL, 0},
+    [24] = {ASN_GAUGE, 1, NULL, 0},
+    [25] = {ASN_GAUGE, 0, NULL, 0},
+    [26] = {TEXT("\7\xea\1\1\0\0\0\0+\0\0")},
+    [27] = {TEXT("\7\xea\1\1\0\0\0\0+\0\0")},
+    [28] = {ASN_UNSIGNED, 2592000, NULL, 0},
+    [29] = {ASN_INTEGER, 3, NULL, 0},
+    [30] = {ASN_INTEGER, 1, NULL, 0},
+};
+
 static struct row {
-	oid index;
+	oid index[INDEX_MAX];
 	char name[16];
 } * rows;
-static size_t row_count;
+static size_t row_count, index_length;
+static oid table_number;
+static struct constant *columns;
 
 /* --- the table ------------------------------------------------------------------------------------------------------- */
 
-/* The first row whose index is at least this. */
-static size_t seek(oid index)
+/* The first row whose index is at least this, or, unless inclusive, higher. */
+static size_t seek(const oid *index, size_t length, bool inclusive)
 {
 	size_t low = 0, high = row_count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
+		int compared = snmp_oid_compare(rows[middle].index, index_length, index, length);
 
-		if (rows[middle].index < index)
+		if (compared < 0 || (compared == 0 && !inclusive))
 			low = middle + 1;
 		else
 			high = middle;
@@ -93,10 +123,10 @@ static void answer(netsnmp_variable_list *varbind, oid column, const struct row 
 {
 	const struct constant *constant = &columns[column];
 
-	if (column == NAME_COLUMN)
-		snmp_set_var_typed_value(varbind, constant->type, row->name, strlen(row->name));
-	else if (constant->text)
+	if (constant->text)
 		snmp_set_var_typed_value(varbind, constant->type, constant->text, constant->length);
+	else if (constant->type == ASN_OCTET_STR)
+		snmp_set_var_typed_value(varbind, constant->type, row->name, strlen(row->name));
 	else
 		snmp_set_var_typed_integer(varbind, constant->type, constant->number);
 }
@@ -104,13 +134,14 @@ static void answer(netsnmp_variable_list *varbind, oid column, const struct row 
 static void answer_get(netsnmp_agent_request_info *info, netsnmp_request_info *request)
 {
 	netsnmp_variable_list *varbind = request->requestvb;
-	const oid *name = varbind->name;
+	const oid *name = varbind->name, *index = name + ENTRY_LENGTH + 1;
 	size_t at;
 
-	if (varbind->name_length == NAME_LENGTH && name[ENTRY_LENGTH - 1] == 1 &&
+	if (varbind->name_length == ENTRY_LENGTH + 1 + index_length && name[ENTRY_LENGTH - 1] == 1 &&
 	    name[ENTRY_LENGTH] < COLUMN_COUNT && columns[name[ENTRY_LENGTH]].type) {
-		at = seek(name[NAME_LENGTH - 1]);
-		if (at < row_count && rows[at].index == name[NAME_LENGTH - 1]) {
+		at = seek(index, index_length, true);
+		if (at < row_count &&
+		    snmp_oid_compare(rows[at].index, index_length, index, index_length) == 0) {
 			answer(varbind, name[ENTRY_LENGTH], &rows[at]);
 			return;
 		}
@@ -121,21 +152,22 @@ static void answer_get(netsnmp_agent_request_info *info, netsnmp_request_info *r
 static void answer_next(netsnmp_request_info *request)
 {
 	netsnmp_variable_list *varbind = request->requestvb;
-	oid name[NAME_LENGTH] = {ENTRY};
-	oid column = COLUMN_FIRST;
+	oid name[ENTRY_LENGTH + 1 + INDEX_MAX] = {ENTRY};
+	oid column = 0;
 	size_t at = 0;
 
-	if (varbind->name_length > ENTRY_LENGTH && varbind->name[ENTRY_LENGTH] >= COLUMN_FIRST) {
+	if (varbind->name_length > ENTRY_LENGTH) {
 		column = varbind->name[ENTRY_LENGTH];
-		if (varbind->name_length >= NAME_LENGTH)
-			at = seek(varbind->name[NAME_LENGTH - 1] + !request->inclusive);
+		at = seek(varbind->name + ENTRY_LENGTH + 1, varbind->name_length - ENTRY_LENGTH - 1,
+			  request->inclusive);
 	}
 	for (; column < COLUMN_COUNT; column++, at = 0) {
 		if (!columns[column].type || at == row_count)
 			continue;
+		name[ENTRY_TABLE] = table_number;
 		name[ENTRY_LENGTH] = column;
-		name[NAME_LENGTH - 1] = rows[at].index;
-		snmp_set_var_objid(varbind, name, NAME_LENGTH);
+		memcpy(name + ENTRY_LENGTH + 1, rows[at].index, index_length * sizeof(oid));
+		snmp_set_var_objid(varbind, name, ENTRY_LENGTH + 1 + index_length);
 		answer(varbind, column, &rows[at]);
 		return;
 	}
@@ -157,18 +189,48 @@ static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *re
 	return SNMP_ERR_NOERROR;
 }
 
-/* --- the agent -------------------------------------------------------------------------------------------------------- */
+/* --- its rows --------------------------------------------------------------------------------------------------------- */
 
-static int make_rows(size_t count)
+static void name_machine(struct row *row, size_t number)
 {
+	row->index[0] = number + 1;
+	snprintf(row->name, sizeof(row->name), "m%05zu", number + 1);
+}
+
+/* As an index has a string: its length, then its characters. */
+static size_t add_string(oid *to, const char *text)
+{
+	size_t length = strlen(text);
+
+	to[0] = length;
+	for (size_t i = 0; i < length; i++)
+		to[i + 1] = (u_char)text[i];
+	return length + 1;
+}
+
+static void name_job(struct row *row, size_t number)
+{
+	size_t length = 1;
+
+	snprintf(row->name, sizeof(row->name), "%08zx", number);
+	row->index[0] = number / JOBS_EACH + 1;
+	length += add_string(row->index + length, JOB_OWNER);
+	add_string(row->index + length, row->name);
+}
+
+static int make_rows(const char *table, size_t count)
+{
+	bool jobs = strcmp(table, "jobs") == 0;
+
 	rows = calloc(count, sizeof(*rows));
-	if (!rows)
+	if (!rows || (!jobs && strcmp(table, "machines") != 0))
 		return -1;
 	row_count = count;
-	for (size_t i = 0; i < count; i++) {
-		rows[i].index = i + 1;
-		snprintf(rows[i].name, sizeof(rows[i].name), "m%05zu", i + 1);
-	}
+	table_number = jobs ? 6 : 2;
+	columns = jobs ? job_columns : machine_columns;
+	index_length = jobs ? INDEX_MAX : 1;
+	for (size_t i = 0; i < count; i++)
+		(jobs ? name_job : name_machine)(&rows[i], i);
 	return 0;
 }
 
@@ -184,49 +246,16 @@ static void leave_out(const char *without)
 	}
 }
 
-static void set_options(const char *master)
-{
-	setenv("MIBS", "", 1);
-	netsnmp_enable_subagent();
-	netsnmp_ds_set_string(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET, master);
-	netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
-	netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
-}
-
-static bool gone;
-
-static int on_disconnected(int major, int minor, void *server, void *client)
-{
-	(void)major;
-	(void)minor;
-	(void)server;
-	(void)client;
-	gone = true;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	const oid root[] = {ENTRY};
-	netsnmp_handler_registration *registration;
-	size_t count = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
+	oid root[] = {ENTRY};
+	size_t count = argc == 5 ? strtoul(argv[3], NULL, 10) : 0;
 
-	if (count < 1 || count > ROWS_MAX) {
-		fprintf(stderr, "usage: constants MASTER ROWS WITHOUT\n");
+	if (count < 1 || count > ROWS_MAX || make_rows(argv[2], count) < 0) {
+		fprintf(stderr, "usage: constants MASTER machines|jobs ROWS WITHOUT\n");
 		return 2;
 	}
-	leave_out(argv[3]);
-	snmp_enable_stderrlog();
-	set_options(argv[1]);
-	if (make_rows(count) < 0 || init_agent("constants") != 0)
-		return 1;
-	snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP, on_disconnected, NULL);
-	registration = netsnmp_create_handler_registration("constants", handle, root, ENTRY_LENGTH - 1,
-							   HANDLER_CAN_RONLY);
-	if (!registration || netsnmp_register_handler(registration) != MIB_REGISTERED_OK)
-		return 1;
-	init_snmp("constants");
-	while (!gone)
-		agent_check_and_process(1);
-	return 0;
+	leave_out(argv[4]);
+	root[ENTRY_TABLE] = table_number;
+	return bench_subagent("constants", argv[1], root, ENTRY_LENGTH - 1, handle, HANDLER_CAN_RONLY);
 }

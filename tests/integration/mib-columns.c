@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Prints what the agent's tables say of their columns, a line each, for the comparison with the parsed MIB:
- *   TABLE NUMBER COLUMN ASN1-TYPE na|ro|rw MIN MAX NEVER
+ *   TABLE NUMBER COLUMN ASN1-TYPE na|ro|rw|rc MIN MAX NEVER
  */
 #include "agent/mib/mib.h"
 
@@ -11,7 +11,7 @@
 static void print_table(const struct pm_table *table)
 {
 	static const char *const access[] = {
-	    [PM_NO_ACCESS] = "na", [PM_READ_ONLY] = "ro", [PM_READ_WRITE] = "rw"};
+	    [PM_NO_ACCESS] = "na", [PM_READ_ONLY] = "ro", [PM_READ_WRITE] = "rw", [PM_READ_CREATE] = "rc"};
 
 	for (unsigned i = 0; i < table->column_count; i++) {
 		const struct pm_column *column = &table->columns[i];
@@ -25,9 +25,10 @@ static void print_table(const struct pm_table *table)
 
 int main(void)
 {
-	const struct pm_table *const tables[] = {&pm_agent_table, &pm_machine_table, &pm_nic_table,
-						 &pm_bmc_table,   &pm_group_table,   &pm_group_member_table,
-						 &pm_name_table,  &pm_event_table,   &pm_state_map_table};
+	const struct pm_table *const tables[] = {&pm_agent_table, &pm_machine_table,      &pm_nic_table,
+						 &pm_bmc_table,   &pm_job_table,          &pm_job_step_table,
+						 &pm_group_table, &pm_group_member_table, &pm_name_table,
+						 &pm_event_table, &pm_state_map_table};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		print_table(tables[i]);

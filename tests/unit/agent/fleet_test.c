@@ -594,6 +594,7 @@ static void test_the_nic_goes_while_a_wake_waits(void **state)
 		assert_non_null(machine_of("zeus")->job);
 		agent->job_max_concurrent = 4;
 		pm_jobs_pump(agent);
+		pm_flush(agent);
 		assert_ended_without_nic(machine_of("zeus"));
 		apply(world_inventory(0));
 	}

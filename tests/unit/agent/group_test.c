@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Groups: who is in which, how they are counted, and a verb for all: who gets a job, who does not, and who is told. */
 #include "agent/group.h"
-#include "tests/unit/agent/support.h"
-
-#include <sqlite3.h>
+#include "tests/unit/agent/jobs.h"
 
 #define MACHINES 5
 
@@ -106,20 +104,22 @@ static const struct pm_event *last_event(size_t machine)
 
 static char journal_text[512];
 
-static void note_job(const struct pm_stored_job *job, void *data)
-{
-	size_t length = strlen(journal_text);
-
-	(void)data;
-	snprintf(journal_text + length, sizeof(journal_text) - length, "m%u a%u o%u +%lld;", job->machine,
-		 job->action, job->origin,
-		 job->not_before_ms ? (long long)(job->not_before_ms - job->start_ms) : 0);
-}
-
 static const char *journal(void)
 {
+	size_t length = 0;
+
 	journal_text[0] = '\0';
-	assert_int_equal(pm_store_jobs_unfinished(agent->store, note_job, NULL, &err), 0);
+	journal_read(&world, true);
+	for (unsigned i = journal_count; i-- > 0;) { /* the last machine of all is the first of the group */
+		const struct pm_stored_job *job = &journal_jobs[i];
+		int64_t later_ms = job->state == PM_JOB_SCHEDULED && job->not_before_ms
+				       ? job->not_before_ms - job->created_ms
+				       : 0;
+
+		length += (size_t)snprintf(journal_text + length, sizeof(journal_text) - length,
+					   "m%u a%u o%u +%lld;", job->machine, job->action, job->origin,
+					   (long long)later_ms);
+	}
 	return journal_text;
 }
 
@@ -288,7 +288,8 @@ static void test_who_is_busy_with_something_else(void **state)
 	assert_int_equal(pm_jobs_active(agent), MACHINES);
 	assert_int_equal(last_event(0)->kind, PM_EVENT_JOB_FAILED);
 	assert_non_null(
-	    strstr(last_event(0)->text, "cycle for group rack was not begun: machine m1 is busy: powerOn"));
+	    strstr(last_event(0)->text,
+		   "cycle for group rack was not begun: machine m1 is busy: job set-2 (powerOn)"));
 	assert_int_equal(machines[0]->last_result, PM_RESULT_NONE);
 	agent->job_max_concurrent = 0;
 	bmc_says(machines[0], true);
@@ -352,13 +353,9 @@ static void test_taken_back(void **state)
 static void test_without_a_journal(void **state)
 {
 	struct pm_group_command *command = reserve(rack, PM_COMMAND_CYCLE, 0);
-	char path[128];
-	sqlite3 *db;
+	sqlite3 *db = block_store(&world);
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/" PM_STORE_FILE, world.directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
 	assert_true(pm_group_journal(command, &err) < 0);
 	assert_true(*err.text != '\0');
 	pm_group_cancel(command);
@@ -399,6 +396,199 @@ static void test_identify(void **state)
 	assert_int_equal(machines[0]->event_last, 0);
 }
 
+/* A manager whose answer was lost: who has done it already does not do it twice. */
+static void test_the_same_again_before_all_have_ended(void **state)
+{
+	struct pm_group_command *command;
+
+	(void)state;
+	all_on();
+	request(rack, PM_COMMAND_POWER_ON, 3600000);
+	bmc_says(machines[4], true);
+	assert_null(machines[4]->job);
+	command = reserve(rack, PM_COMMAND_POWER_ON, 0);
+	assert_int_equal(agent->jobs_reserved, 0);
+	assert_int_equal(pm_group_journal(command, &err), 0);
+	pm_group_release(command);
+	assert_null(machines[4]->job);
+	assert_int_equal(pm_jobs_active(agent), MACHINES - 1);
+	pm_group_cancel(reserve(rack, PM_COMMAND_POWER_ON, 0));
+	assert_refused(pair, PM_COMMAND_CYCLE, -EINVAL, "busy"); /* another group, another verb */
+}
+
+/* --- what became of it ------------------------------------------------------------------------------------------------- */
+
+static unsigned times_told(void)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < world_sent_count; i++)
+		count += world_sent[i].type == PM_NOTIFY_GROUP_FINISHED;
+	return count;
+}
+
+static const struct pm_notification *finished(void)
+{
+	world_drain(&world);
+	assert_int_equal(times_told(), 1);
+	return world_told(PM_NOTIFY_GROUP_FINISHED, 0);
+}
+
+static void assert_not_finished(void)
+{
+	world_drain(&world);
+	assert_int_equal(times_told(), 0);
+}
+
+static void note_group(const struct pm_stored_group *group, void *data)
+{
+	struct pm_stored_group *last = data;
+
+	*last = *group;
+}
+
+/* The command in the journal; jobs 0: there is none. */
+static struct pm_stored_group record(void)
+{
+	struct pm_stored_group group = {0};
+
+	assert_int_equal(pm_store_groups_load(agent->store, note_group, &group, &err), 0);
+	return group;
+}
+
+static void test_the_end_of_a_command_is_told_once(void **state)
+{
+	const struct pm_notification *notification;
+
+	(void)state;
+	all_on();
+	take_bmc_away(1);
+	request(pair, PM_COMMAND_POWER_ON, 0); /* m1 alone */
+	bmc_says(machines[0], true);
+	world_drain(&world);
+	world_sent_count = 0;
+	agent->job_max_concurrent = 2;
+	request(pair, PM_COMMAND_POWER_ON, 0);
+	request(rack, PM_COMMAND_POWER_ON, 0); /* m1 is doing it, m2 cannot */
+	assert_int_equal(record().jobs, 3);
+	assert_int_equal(record().under_way, 1);
+	assert_int_equal(record().refused, 1);
+	bmc_says(machines[4], true);
+	pm_job_abort(machines[3], "enough");
+	assert_not_finished();
+	pm_flush(agent);
+	assert_int_equal(record().succeeded, 1);
+	assert_int_equal(record().failed, 1);
+	bmc_says(machines[0], true); /* a job of the other command */
+	world_drain(&world);
+	assert_int_equal(times_told(), 1);
+	assert_string_equal(world_told(PM_NOTIFY_GROUP_FINISHED, 0)->group_name, "pair");
+	world_sent_count = 0;
+	bmc_says(machines[2], true);
+	notification = finished();
+	assert_string_equal(notification->group_name, "rack");
+	assert_int_equal(notification->action, PM_COMMAND_POWER_ON);
+	assert_int_equal(notification->jobs, 3);
+	assert_int_equal(notification->succeeded, 2);
+	assert_int_equal(notification->failed, 1);
+	assert_string_equal(
+	    notification->text,
+	    "powerOn for group rack: 2 of 3 jobs succeeded (members that were doing it already: "
+	    "1, that could not: 1)");
+	assert_int_equal(record().jobs, 0);
+}
+
+static void test_nobody_got_a_job(void **state)
+{
+	(void)state;
+	all_on();
+	request(pair, PM_COMMAND_POWER_ON, 0);
+	request(pair, PM_COMMAND_POWER_ON, 0); /* a manager whose answer was lost */
+	assert_int_equal(record().under_way, 0);
+	assert_int_equal(record().jobs, 2);
+	bmc_says(machines[0], true);
+	bmc_says(machines[1], true);
+	assert_int_equal(finished()->jobs, 2);
+}
+
+static void test_rows_of_a_command_know_it(void **state)
+{
+	(void)state;
+	all_on();
+	request(pair, PM_COMMAND_POWER_ON, 0);
+	assert_int_equal(machines[0]->job->group, record().id);
+	assert_int_equal(machines[1]->job->group, record().id);
+	request(rack, PM_COMMAND_POWER_ON, 0);
+	assert_true(machines[2]->job->group != machines[0]->job->group);
+}
+
+/* The agent is killed; the count goes on. */
+static void test_a_command_over_restarts(void **state)
+{
+	(void)state;
+	all_on();
+	request(rack, PM_COMMAND_POWER_ON, 0);
+	bmc_says(machines[0], true);
+	bmc_says(machines[1], true);
+	pm_flush(agent);
+	kill_agent(&world);
+	start_agent(&world);
+	bmc_says(machines[2], true);
+	pm_flush(agent);
+	kill_agent(&world);
+	start_agent(&world);
+	bmc_says(machines[3], true);
+	assert_not_finished();
+	bmc_says(machines[4], true);
+	assert_int_equal(finished()->succeeded, MACHINES);
+	assert_int_equal(finished()->failed, 0);
+	pm_flush(agent);
+	kill_agent(&world);
+	start_agent(&world);
+	finished(); /* not once more */
+}
+
+/* What was not flushed before the kill is counted when it ends again; what is interrupted counts as failed. */
+static void test_a_command_that_is_interrupted(void **state)
+{
+	(void)state;
+	all_on();
+	agent->job_max_concurrent = 1;
+	request(rack, PM_COMMAND_POWER_ON, 0);
+	agent->inventory->agent.resume = false;
+	kill_agent(&world);
+	start_agent(&world);
+	assert_int_equal(finished()->failed, MACHINES);
+	assert_int_equal(finished()->succeeded, 0);
+}
+
+/* A journal that was damaged, a machine that went while the agent was away. */
+static void test_jobs_that_are_not_there_any_more(void **state)
+{
+	(void)state;
+	all_on();
+	request(pair, PM_COMMAND_POWER_ON, 0);
+	assert_int_equal(pm_store_job_delete(agent->store, machines[0]->job->id, &err), 0);
+	kill_agent(&world);
+	start_agent(&world);
+	assert_not_finished();
+	bmc_says(machines[1], true);
+	assert_int_equal(finished()->succeeded, 1);
+	assert_int_equal(finished()->failed, 1);
+}
+
+static void test_a_command_that_is_taken_back(void **state)
+{
+	struct pm_group_command *command = reserve(rack, PM_COMMAND_CYCLE, 500);
+
+	(void)state;
+	assert_int_equal(pm_group_journal(command, &err), 0);
+	assert_int_equal(record().jobs, MACHINES);
+	pm_group_cancel(command);
+	assert_int_equal(record().jobs, 0);
+	assert_not_finished();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -421,6 +611,14 @@ int main(void)
 	    TEST(test_without_a_journal),
 	    TEST(test_two_groups_at_once),
 	    TEST(test_identify),
+	    TEST(test_the_same_again_before_all_have_ended),
+	    TEST(test_the_end_of_a_command_is_told_once),
+	    TEST(test_nobody_got_a_job),
+	    TEST(test_rows_of_a_command_know_it),
+	    TEST(test_a_command_over_restarts),
+	    TEST(test_a_command_that_is_interrupted),
+	    TEST(test_jobs_that_are_not_there_any_more),
+	    TEST(test_a_command_that_is_taken_back),
 	};
 
 	return cmocka_run_group_tests_name("group", tests, NULL, NULL);

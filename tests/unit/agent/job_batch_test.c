@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Jobs that begin one after another: never closer together than asked for, whatever happens to those before them. */
 #include "agent/job_batch.h"
-#include "tests/unit/agent/support.h"
-
-#include <sqlite3.h>
+#include "tests/unit/agent/jobs.h"
 
 #define MACHINES   5
 #define STAGGER_MS 40
@@ -60,7 +58,7 @@ static struct pm_batch *journalled(size_t from, uint32_t stagger_ms)
 
 	for (size_t i = from; i < MACHINES; i++)
 		add(batch, i);
-	assert_int_equal(pm_batch_journal(batch, &err), 0);
+	assert_int_equal(pm_batch_journal(batch, 0, &err), 0);
 	return batch;
 }
 
@@ -72,12 +70,9 @@ static void release(size_t from, uint32_t stagger_ms)
 /* When the machine's job has begun; 0: it has not. */
 static int64_t begun_ms(size_t machine)
 {
-	const struct pm_event *event = pm_event_from(machines[machine], 1);
+	const struct pm_machine *of = machines[machine];
 
-	for (; event; event = pm_event_from(machines[machine], event->index + 1))
-		if (event->kind == PM_EVENT_JOB_STARTED)
-			return event->time_ms;
-	return 0;
+	return of->jobs_count ? of->jobs[of->jobs_count - 1]->begin_ms : 0;
 }
 
 static bool has_begun(size_t machine)
@@ -98,38 +93,16 @@ static void assert_apart(size_t one, size_t next)
 	assert_true(begun_ms(next) - begun_ms(one) >= STAGGER_MS - 1);
 }
 
-static void run_for(uint64_t duration_ms)
-{
-	struct pm_timer *timer = pm_timer_new(&world.loop, world_ignore_timer, NULL);
-	uint64_t end_ms = uv_now(&world.loop) + duration_ms;
-
-	pm_timer_start(timer, duration_ms);
-	while (uv_now(&world.loop) < end_ms)
-		uv_run(&world.loop, UV_RUN_ONCE);
-	pm_timer_free(timer);
-}
-
 static void assert_only_begun(size_t count)
 {
 	for (size_t i = 0; i < MACHINES; i++)
 		assert_int_equal(has_begun(i), i < count);
 }
 
-static unsigned unfinished;
-
-static void count_job(const struct pm_stored_job *job, void *data)
+static unsigned unfinished(void)
 {
-	(void)job;
-	(void)data;
-	unfinished++;
-}
-
-static unsigned journal_count(void)
-{
-	unfinished = 0;
 	pm_flush(agent);
-	assert_int_equal(pm_store_jobs_unfinished(agent->store, count_job, NULL, &err), 0);
-	return unfinished;
+	return journal_read(&world, true);
 }
 
 /* --- turns ------------------------------------------------------------------------------------------------------ */
@@ -165,7 +138,7 @@ static void test_others_are_not_held_up(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++)
 		add(batch, i);
-	assert_int_equal(pm_batch_journal(batch, &err), 0);
+	assert_int_equal(pm_batch_journal(batch, 0, &err), 0);
 	pm_batch_release(batch, 0);
 	release(3, 0);
 	assert_true(has_begun(3));
@@ -181,7 +154,7 @@ static void test_two_batches_have_their_own_clocks(void **state)
 	(void)state;
 	add(batch, 0);
 	add(batch, 1);
-	assert_int_equal(pm_batch_journal(batch, &err), 0);
+	assert_int_equal(pm_batch_journal(batch, 0, &err), 0);
 	pm_batch_release(batch, 0);
 	release(2, STAGGER_MS);
 	wait_for(4);
@@ -194,7 +167,7 @@ static void test_the_limit_of_running_jobs_holds(void **state)
 	(void)state;
 	agent->job_max_concurrent = 1;
 	release(0, STAGGER_MS);
-	run_for(4 * STAGGER_MS);
+	run_for(&world, 4 * STAGGER_MS);
 	assert_only_begun(1);
 	assert_int_equal(agent->jobs_waiting.count, 1); /* has its turn */
 	bmc_says(machines[0], true);                    /* and now there is room */
@@ -215,7 +188,7 @@ static void test_each_ends_before_the_next_begins(void **state)
 	}
 	assert_int_equal(pm_jobs_active(agent), 0);
 	assert_null(agent->batches);
-	assert_int_equal(journal_count(), 0);
+	assert_int_equal(unfinished(), 0);
 }
 
 /* --- leaving --------------------------------------------------------------------------------------------------------- */
@@ -232,7 +205,7 @@ static void test_aborted_before_its_turn(void **state)
 	assert_apart(2, 4);
 	assert_false(has_begun(1));
 	assert_false(has_begun(3));
-	assert_int_equal(journal_count(), 3);
+	assert_int_equal(unfinished(), 3);
 }
 
 static void test_aborted_while_it_has_its_turn(void **state)
@@ -240,7 +213,7 @@ static void test_aborted_while_it_has_its_turn(void **state)
 	(void)state;
 	agent->job_max_concurrent = 1;
 	release(0, STAGGER_MS);
-	run_for(2 * STAGGER_MS);
+	run_for(&world, 2 * STAGGER_MS);
 	pm_job_abort(machines[1], "no longer wanted"); /* waits for room */
 	assert_int_equal(agent->jobs_waiting.count, 1);
 	bmc_says(machines[0], true);
@@ -256,9 +229,9 @@ static void test_all_are_aborted(void **state)
 		pm_job_abort(machines[i], "no longer wanted");
 	assert_null(agent->batches);
 	assert_int_equal(pm_jobs_active(agent), 0);
-	run_for(2 * STAGGER_MS);
+	run_for(&world, 2 * STAGGER_MS);
 	assert_only_begun(1);
-	assert_int_equal(journal_count(), 0);
+	assert_int_equal(unfinished(), 0);
 }
 
 /* --- inhibited ---------------------------------------------------------------------------------------------------------- */
@@ -277,9 +250,9 @@ static void test_inhibit_stops_those_that_have_not_begun(void **state)
 	}
 	assert_null(agent->batches);
 	agent->inhibit = false;
-	run_for(2 * STAGGER_MS);
+	run_for(&world, 2 * STAGGER_MS);
 	assert_only_begun(1); /* they do not come back */
-	assert_int_equal(journal_count(), 1);
+	assert_int_equal(unfinished(), 1);
 }
 
 static void test_inhibit_of_some_members(void **state)
@@ -287,7 +260,7 @@ static void test_inhibit_of_some_members(void **state)
 	(void)state;
 	agent->job_max_concurrent = 1;
 	release(0, STAGGER_MS);
-	run_for(2 * STAGGER_MS);
+	run_for(&world, 2 * STAGGER_MS);
 	assert_int_equal(agent->jobs_waiting.count, 1); /* the second has its turn */
 	machines[1]->inhibit = machines[3]->inhibit = true;
 	strcpy(machines[3]->inhibit_reason, "hands inside");
@@ -310,15 +283,15 @@ static void test_inhibit_and_a_verb_at_the_same_time(void **state)
 		add(at_once, i);
 	for (size_t i = 2; i < MACHINES; i++)
 		add(staggered, i);
-	assert_int_equal(pm_batch_journal(at_once, &err), 0);
-	assert_int_equal(pm_batch_journal(staggered, &err), 0);
+	assert_int_equal(pm_batch_journal(at_once, 0, &err), 0);
+	assert_int_equal(pm_batch_journal(staggered, 0, &err), 0);
 	agent->inhibit = true;
 	pm_jobs_inhibited(agent);
 	pm_batch_release(staggered, 0);
 	pm_batch_release(at_once, 0);
 	assert_only_begun(0);
 	assert_null(agent->batches);
-	assert_int_equal(journal_count(), 0);
+	assert_int_equal(unfinished(), 0);
 }
 
 /* --- undo -------------------------------------------------------------------------------------------------------------- */
@@ -353,9 +326,9 @@ static void test_taken_back_after_the_journal(void **state)
 	struct pm_batch *batch = journalled(0, STAGGER_MS);
 
 	(void)state;
-	assert_int_equal(journal_count(), MACHINES);
+	assert_int_equal(unfinished(), MACHINES);
 	pm_batch_cancel(batch);
-	assert_int_equal(journal_count(), 0);
+	assert_int_equal(unfinished(), 0);
 	assert_as_if_nothing_had_been_asked();
 }
 
@@ -368,31 +341,20 @@ static void test_taken_back_after_a_rollback(void **state)
 	batch = journalled(0, STAGGER_MS);
 	pm_store_rollback(agent->store);
 	pm_batch_cancel(batch);
-	assert_int_equal(journal_count(), 0);
+	assert_int_equal(unfinished(), 0);
 	assert_as_if_nothing_had_been_asked();
-}
-
-static sqlite3 *block_store(void)
-{
-	char path[128];
-	sqlite3 *db;
-
-	snprintf(path, sizeof(path), "%s/" PM_STORE_FILE, world.directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-	return db;
 }
 
 /* Nor is it done after a restart when the journal cannot forget it just now. */
 static void test_taken_back_while_the_journal_cannot_be_written(void **state)
 {
 	struct pm_batch *batch = journalled(0, STAGGER_MS);
-	sqlite3 *db = block_store();
+	sqlite3 *db = block_store(&world);
 
 	(void)state;
 	pm_batch_cancel(batch);
 	sqlite3_close(db);
-	assert_int_equal(journal_count(), 0);
+	assert_int_equal(unfinished(), 0);
 	assert_as_if_nothing_had_been_asked();
 }
 
@@ -408,23 +370,16 @@ static void test_a_stop_between_reserve_and_release(void **state)
 	pm_jobs_stop(agent);
 	assert_int_equal(agent->jobs_reserved, 1);
 	pm_batch_cancel(batch);
-	assert_int_equal(journal_count(), MACHINES - 2); /* to be taken up */
+	assert_int_equal(unfinished(), MACHINES - 2); /* to be taken up */
 }
 
 /* --- after a restart ---------------------------------------------------------------------------------------------------- */
 
-/* The agent is killed; what it had in memory is gone. */
 static void restart(void)
 {
 	pm_flush(agent);
-	agent->stopping = true;
-	pm_jobs_stop(agent);
-	agent->stopping = false;
-	for (size_t i = 0; i < MACHINES; i++) {
-		pm_event_free_all(machines[i]);
-		machines[i]->event_last = 0;
-	}
-	pm_jobs_resume(agent);
+	kill_agent(&world);
+	start_agent(&world);
 }
 
 static void test_the_rest_still_begins_one_after_another(void **state)
@@ -444,24 +399,19 @@ static void test_who_was_before_the_restart_counts(void **state)
 	(void)state;
 	release(0, 3600000);
 	restart();
-	run_for(50);
+	run_for(&world, 50);
 	assert_only_begun(1);
 }
 
-static int64_t left_by_a_crash(uint32_t machine, int64_t start_ms, uint32_t place, uint32_t stagger_ms)
+static void left_by_a_crash(uint32_t machine, int64_t created_ms, uint32_t place, uint32_t stagger_ms)
 {
-	struct pm_stored_job job = {.machine = machine,
-				    .action = PM_COMMAND_POWER_ON,
-				    .origin = PM_ORIGIN_GROUP,
-				    .state = PM_JOB_SCHEDULED,
-				    .result = PM_RESULT_NONE,
-				    .start_ms = start_ms,
-				    .text = "",
-				    .not_before_ms = start_ms + (int64_t)place * stagger_ms,
-				    .stagger_ms = stagger_ms};
+	struct pm_stored_job job = journal_job(machine, PM_COMMAND_POWER_ON);
 
-	assert_int_equal(pm_store_job_insert(agent->store, &job, &err), 0);
-	return job.id;
+	job.origin = PM_ORIGIN_GROUP;
+	job.created_ms = created_ms;
+	job.not_before_ms = created_ms + (int64_t)place * stagger_ms;
+	job.stagger_ms = stagger_ms;
+	journal_insert(&world, job);
 }
 
 /* All of a rack would be late by then: they do not begin together for that. */
@@ -472,7 +422,7 @@ static void test_a_long_absence_lets_none_begin_together(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < MACHINES; i++)
 		left_by_a_crash(i + 1, start_ms, i, STAGGER_MS);
-	pm_jobs_resume(agent);
+	restart();
 	assert_only_begun(1);
 	for (size_t i = 1; i < MACHINES; i++)
 		assert_apart(i - 1, i);
@@ -487,7 +437,7 @@ static void test_its_time_counts_from_its_turn(void **state)
 	left_by_a_crash(1, now_ms - 700000, 1, 500000); /* 200 s ago; on-timeout is 300 s */
 	left_by_a_crash(2, now_ms - 700000, 2, 500000); /* in 300 s */
 	left_by_a_crash(3, now_ms - 900000, 1, 500000); /* 400 s ago */
-	pm_jobs_resume(agent);
+	restart();
 	assert_non_null(machines[0]->job);
 	assert_non_null(machines[1]->job);
 	assert_null(machines[2]->job);
@@ -501,7 +451,7 @@ static void test_a_plan_in_the_far_future(void **state)
 
 	(void)state;
 	left_by_a_crash(1, now_ms - 100, 1000000, STAGGER_MS);
-	pm_jobs_resume(agent);
+	restart();
 	assert_only_begun(0);
 	wait_for(0);
 }
@@ -516,7 +466,7 @@ static void test_batches_of_two_sets_stay_apart(void **state)
 	left_by_a_crash(3, start_ms + 1, 0, STAGGER_MS);
 	left_by_a_crash(4, start_ms + 1, 1, STAGGER_MS);
 	left_by_a_crash(5, start_ms + 2, 0, 0);
-	pm_jobs_resume(agent);
+	restart();
 	assert_true(has_begun(0) && has_begun(2) && has_begun(4));
 	wait_for(3);
 	assert_false(has_begun(1));

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The life of a job: what is refused, what a SET that is taken back leaves behind, who runs when, and what a restart finds. */
-#include "agent/job.h"
-#include "tests/unit/agent/support.h"
-
-#include <sqlite3.h>
+#include "tests/unit/agent/jobs.h"
 
 #define MACHINES 5
 
@@ -66,20 +63,16 @@ static void request(struct pm_machine *machine, enum pm_command action)
 
 static char journal_text[512];
 
-static void note_job(const struct pm_stored_job *job, void *data)
-{
-	size_t length = strlen(journal_text);
-
-	(void)data;
-	snprintf(journal_text + length, sizeof(journal_text) - length, "%lld:m%u;", (long long)job->id,
-		 job->machine);
-}
-
 /* What has no end in the journal on the disk. */
 static const char *journal_on_disk(void)
 {
+	size_t length = 0;
+
 	journal_text[0] = '\0';
-	assert_int_equal(pm_store_jobs_unfinished(world.agent.store, note_job, NULL, &err), 0);
+	journal_read(&world, true);
+	for (unsigned i = 0; i < journal_count; i++)
+		length += (size_t)snprintf(journal_text + length, sizeof(journal_text) - length, "%lld:m%u;",
+					   (long long)journal_jobs[i].id, journal_jobs[i].machine);
 	return journal_text;
 }
 
@@ -231,7 +224,8 @@ static void test_the_end_is_told(void **state)
 	bmc_says(machines[0], false);
 	request(machines[0], PM_COMMAND_POWER_OFF);
 	bmc_says(machines[0], false);
-	assert_result(machines[0], PM_RESULT_ALREADY_IN_STATE, "off already, observed just now by the BMC");
+	assert_result(machines[0], PM_RESULT_ALREADY_IN_STATE,
+		      "off already, observed by the BMC when the job began");
 	world_drain(&world);
 	notification = world_told(PM_NOTIFY_JOB_STARTED, 1);
 	assert_non_null(notification);
@@ -302,28 +296,18 @@ static void test_what_runs_at_the_stop_is_taken_up_later(void **state)
 
 static void resume(void)
 {
+	kill_agent(&world);
 	world.agent.job_max_concurrent = 0; /* what is taken up waits */
-	pm_jobs_resume(&world.agent);
+	start_agent(&world);
 	world_drain(&world);
 }
 
 /* --- a store that cannot be written for a while -------------------------------------------------------------------- */
 
-static sqlite3 *block_store(void)
-{
-	char path[128];
-	sqlite3 *db;
-
-	snprintf(path, sizeof(path), "%s/" PM_STORE_FILE, world.directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-	return db;
-}
-
 static void test_no_job_without_a_journal(void **state)
 {
 	struct pm_job *job = reserve(machines[0], PM_COMMAND_CYCLE);
-	sqlite3 *db = block_store();
+	sqlite3 *db = block_store(&world);
 
 	(void)state;
 	assert_true(pm_job_journal(job, &err) < 0);
@@ -342,7 +326,7 @@ static void test_taken_back_while_the_journal_cannot_be_written(void **state)
 
 	(void)state;
 	assert_int_equal(pm_job_journal(job, &err), 0);
-	db = block_store();
+	db = block_store(&world);
 	pm_job_cancel(job);
 	assert_null(machines[0]->job);
 	pm_flush(&world.agent);
@@ -364,7 +348,7 @@ static void test_the_end_is_written_when_it_can_be(void **state)
 	(void)state;
 	all_on();
 	request(machines[0], PM_COMMAND_POWER_ON);
-	db = block_store();
+	db = block_store(&world);
 	bmc_says(machines[0], true);
 	assert_result(machines[0], PM_RESULT_ALREADY_IN_STATE, "on already");
 	pm_flush(&world.agent);
@@ -388,18 +372,12 @@ static void test_the_end_is_on_the_disk_before_it_is_told(void **state)
 
 /* --- after a restart ------------------------------------------------------------------------------------------------ */
 
-static int64_t left_by_a_crash_at(int64_t start_ms, uint32_t machine, enum pm_command action)
+static int64_t left_by_a_crash_at(int64_t created_ms, uint32_t machine, enum pm_command action)
 {
-	struct pm_stored_job job = {.machine = machine,
-				    .action = action,
-				    .origin = PM_ORIGIN_COMMAND,
-				    .state = PM_JOB_SCHEDULED,
-				    .result = PM_RESULT_NONE,
-				    .start_ms = start_ms,
-				    .text = ""};
+	struct pm_stored_job job = journal_job(machine, action);
 
-	assert_int_equal(pm_store_job_insert(world.agent.store, &job, &err), 0);
-	return job.id;
+	job.created_ms = created_ms;
+	return journal_insert(&world, job);
 }
 
 static int64_t left_by_a_crash(uint32_t machine, enum pm_command action)
@@ -407,12 +385,19 @@ static int64_t left_by_a_crash(uint32_t machine, enum pm_command action)
 	return left_by_a_crash_at(pm_time_ms() - 1000, machine, action);
 }
 
+static int64_t left_when_it_ran_since(int64_t begin_ms, uint32_t machine, enum pm_command action)
+{
+	struct pm_stored_job job = journal_job(machine, action);
+
+	job.created_ms = pm_time_ms() - 3600000;
+	job.state = PM_JOB_RUNNING;
+	job.begin_ms = job.not_before_ms = begin_ms;
+	return journal_insert(&world, job);
+}
+
 static int64_t left_when_it_ran(uint32_t machine, enum pm_command action)
 {
-	int64_t id = left_by_a_crash(machine, action);
-
-	assert_int_equal(pm_store_job_begun(world.agent.store, id, pm_time_ms() - 500, &err), 0);
-	return id;
+	return left_when_it_ran_since(pm_time_ms() - 500, machine, action);
 }
 
 static void test_a_wish_is_taken_up_and_a_momentary_command_is_not(void **state)
@@ -462,17 +447,14 @@ static void test_what_has_not_begun_is_taken_up(void **state)
 	}
 }
 
-static void test_what_a_setting_was_to_be_is_not_known_any_more(void **state)
+/* Older journals do not have it. */
+static void test_what_a_setting_was_to_be_is_not_known(void **state)
 {
-	struct pm_stored_job job = {.machine = 1,
-				    .origin = PM_ORIGIN_BMC_SETTING,
-				    .state = PM_JOB_SCHEDULED,
-				    .result = PM_RESULT_NONE,
-				    .start_ms = pm_time_ms(),
-				    .text = ""};
+	struct pm_stored_job job = journal_job(1, PM_COMMAND_NONE);
 
 	(void)state;
-	assert_int_equal(pm_store_job_insert(world.agent.store, &job, &err), 0);
+	job.origin = PM_ORIGIN_BMC_SETTING;
+	journal_insert(&world, job);
 	resume();
 	assert_result(machines[0], PM_RESULT_INTERRUPTED, "nothing was sent");
 }
@@ -495,25 +477,27 @@ static void test_what_is_too_old_is_not_taken_up(void **state)
 	(void)state;
 	left_by_a_crash_at(now_ms - 299000, 1, PM_COMMAND_POWER_ON); /* on-timeout is 300 s */
 	left_by_a_crash_at(now_ms - 301000, 2, PM_COMMAND_POWER_ON);
-	left_by_a_crash_at(now_ms + 3600000, 3, PM_COMMAND_POWER_ON); /* the clock was set back */
+	left_by_a_crash_at(now_ms + 7200000, 3, PM_COMMAND_POWER_ON); /* the clock was set back */
+	left_by_a_crash_at(now_ms + 3500000, 4, PM_COMMAND_POWER_ON); /* and by an hour, as it may happen */
 	resume();
 	assert_non_null(machines[0]->job);
 	assert_result(machines[1], PM_RESULT_INTERRUPTED, "time");
 	assert_result(machines[2], PM_RESULT_INTERRUPTED, "time"); /* how old it is cannot be told */
-	assert_string_equal(journal(), "1:m1;");
+	assert_non_null(machines[3]->job);
+	assert_string_equal(journal(), "1:m1;4:m4;");
 	assert_int_equal(world.agent.jobs_reserved, 0);
 }
 
-static void note_state(const struct pm_stored_job *job, void *data)
+static const struct pm_stored_job *row_of(const struct pm_machine *machine)
 {
-	struct pm_stored_job *jobs = data;
+	const struct pm_stored_job *row = journal_row(&world, machine->jobs[machine->jobs_count - 1]->id);
 
-	jobs[job->machine] = *job;
+	assert_non_null(row);
+	return row;
 }
 
 static void test_the_journal_knows_who_has_begun(void **state)
 {
-	struct pm_stored_job jobs[MACHINES + 1] = {{0}};
 	int64_t now_ms = pm_time_ms();
 
 	(void)state;
@@ -521,12 +505,11 @@ static void test_the_journal_knows_who_has_begun(void **state)
 	world.agent.job_max_concurrent = 1;
 	request(machines[0], PM_COMMAND_POWER_ON);
 	request(machines[1], PM_COMMAND_POWER_ON);
+	assert_int_equal(row_of(machines[0])->state, PM_JOB_RUNNING); /* by the SET's own transaction */
 	pm_flush(&world.agent);
-	assert_int_equal(pm_store_jobs_unfinished(world.agent.store, note_state, jobs, &err), 0);
-	assert_int_equal(jobs[1].state, PM_JOB_RUNNING);
-	assert_in_range(jobs[1].not_before_ms, now_ms, now_ms + 1000);
-	assert_int_equal(jobs[2].state, PM_JOB_SCHEDULED);
-	assert_int_equal(jobs[2].not_before_ms, 0);
+	assert_in_range(row_of(machines[0])->begin_ms, now_ms, now_ms + 1000);
+	assert_int_equal(row_of(machines[1])->state, PM_JOB_SCHEDULED);
+	assert_int_equal(row_of(machines[1])->begin_ms, 0);
 }
 
 static void all_off(void)
@@ -535,11 +518,8 @@ static void all_off(void)
 		bmc_says(machines[i], false);
 }
 
-/* Nothing is sent here: a machine that is off is looked at first. */
-static void test_a_momentary_begin_is_on_the_disk_at_once(void **state)
+static void test_all_that_begin_together_are_written_together(void **state)
 {
-	struct pm_stored_job jobs[MACHINES + 1] = {{0}};
-
 	(void)state;
 	all_off();
 	world.agent.job_max_concurrent = 0;
@@ -547,52 +527,32 @@ static void test_a_momentary_begin_is_on_the_disk_at_once(void **state)
 		request(machines[i], i == 1 ? PM_COMMAND_POWER_OFF : PM_COMMAND_RESET);
 	world.agent.job_max_concurrent = 3;
 	pm_jobs_pump(&world.agent);
-	assert_int_equal(pm_store_jobs_unfinished(world.agent.store, note_state, jobs, &err), 0);
-	assert_int_equal(jobs[1].state, PM_JOB_RUNNING);
-	assert_int_equal(jobs[2].state, PM_JOB_SCHEDULED); /* a wish: soon */
-	assert_int_equal(jobs[3].state, PM_JOB_RUNNING);
-	assert_int_equal(jobs[4].state, PM_JOB_SCHEDULED);
-	assert_int_equal(jobs[5].state, PM_JOB_SCHEDULED);
+	assert_int_equal(row_of(machines[0])->state, PM_JOB_SCHEDULED);
+	pm_flush(&world.agent);
+	for (size_t i = 0; i < MACHINES; i++)
+		assert_int_equal(row_of(machines[i])->state, i < 3 ? PM_JOB_RUNNING : PM_JOB_SCHEDULED);
 }
 
-static void test_nothing_momentary_without_its_begin(void **state)
+static void ended_at(int64_t end_ms, uint32_t machine)
 {
-	sqlite3 *db;
+	struct pm_stored_job job = journal_job(machine, PM_COMMAND_POWER_ON);
 
-	(void)state;
-	all_off();
-	world.agent.job_max_concurrent = 0;
-	request(machines[0], PM_COMMAND_RESET);
-	world.agent.job_max_concurrent = 1;
-	db = block_store();
-	pm_jobs_pump(&world.agent);
-	sqlite3_close(db);
-	assert_result(machines[0], PM_RESULT_INTERNAL_ERROR, "locked");
-	assert_int_equal(world.agent.jobs_started, 0);
-	assert_string_equal(journal(), "");
-}
-
-static int64_t ended_at(int64_t end_ms, uint32_t machine)
-{
-	int64_t id = left_by_a_crash_at(end_ms - 1000, machine, PM_COMMAND_POWER_ON);
-	const struct pm_stored_job end = {
-	    .id = id, .state = PM_JOB_SUCCEEDED, .result = PM_RESULT_OK, .end_ms = end_ms, .text = ""};
-
-	assert_int_equal(pm_store_job_ended(world.agent.store, &end, &err), 0);
-	return id;
+	job.state = PM_JOB_SUCCEEDED;
+	job.result = PM_RESULT_OK;
+	job.begin_ms = job.end_ms = end_ms;
+	job.not_before_ms = end_ms + (int64_t)job.retain_s * 1000;
+	journal_insert(&world, job);
 }
 
 /* A job behind many others may wait longer than it may take: that is not for want of an agent. */
 static void test_what_waited_is_not_too_old(void **state)
 {
-	int64_t now_ms = pm_time_ms(), begun;
+	int64_t now_ms = pm_time_ms();
 
 	(void)state;
 	left_by_a_crash_at(now_ms - 3600000, 1, PM_COMMAND_POWER_ON); /* waited for an hour */
-	begun = left_by_a_crash_at(now_ms - 3600000, 2, PM_COMMAND_POWER_ON);
-	assert_int_equal(pm_store_job_begun(world.agent.store, begun, now_ms - 301000, &err), 0);
-	begun = left_by_a_crash_at(now_ms - 3600000, 3, PM_COMMAND_POWER_ON);
-	assert_int_equal(pm_store_job_begun(world.agent.store, begun, now_ms - 299000, &err), 0);
+	left_when_it_ran_since(now_ms - 301000, 2, PM_COMMAND_POWER_ON);
+	left_when_it_ran_since(now_ms - 299000, 3, PM_COMMAND_POWER_ON);
 	ended_at(now_ms - 200000, 4); /* the agent was there then */
 	resume();
 	assert_non_null(machines[0]->job);
@@ -614,18 +574,17 @@ static void test_nobody_was_there_for_what_waited(void **state)
 /* Or an agent that dies again and again would begin the same wish for ever. */
 static void test_being_taken_up_is_no_new_begin(void **state)
 {
-	struct pm_stored_job jobs[MACHINES + 1] = {{0}};
-	int64_t begin_ms = pm_time_ms() - 200000, id = left_by_a_crash_at(begin_ms, 1, PM_COMMAND_POWER_ON);
+	int64_t begin_ms = pm_time_ms() - 200000;
 
 	(void)state;
-	assert_int_equal(pm_store_job_begun(world.agent.store, id, begin_ms, &err), 0);
+	left_when_it_ran_since(begin_ms, 1, PM_COMMAND_POWER_ON);
 	resume();
 	world.agent.job_max_concurrent = 1;
 	pm_jobs_pump(&world.agent);
 	assert_int_equal(world.agent.jobs_running.count, 1);
 	pm_flush(&world.agent);
-	assert_int_equal(pm_store_jobs_unfinished(world.agent.store, note_state, jobs, &err), 0);
-	assert_int_equal(jobs[1].not_before_ms, begin_ms);
+	assert_int_equal(row_of(machines[0])->not_before_ms, begin_ms);
+	assert_int_equal(row_of(machines[0])->begin_ms, begin_ms);
 }
 
 static void test_what_is_no_longer_possible_is_told(void **state)
@@ -691,12 +650,11 @@ int main(void)
 	    TEST(test_the_end_is_on_the_disk_before_it_is_told),
 	    TEST(test_a_wish_is_taken_up_and_a_momentary_command_is_not),
 	    TEST(test_what_has_not_begun_is_taken_up),
-	    TEST(test_what_a_setting_was_to_be_is_not_known_any_more),
+	    TEST(test_what_a_setting_was_to_be_is_not_known),
 	    TEST(test_resume_is_switched_off),
 	    TEST(test_what_is_too_old_is_not_taken_up),
 	    TEST(test_the_journal_knows_who_has_begun),
-	    TEST(test_a_momentary_begin_is_on_the_disk_at_once),
-	    TEST(test_nothing_momentary_without_its_begin),
+	    TEST(test_all_that_begin_together_are_written_together),
 	    TEST(test_what_waited_is_not_too_old),
 	    TEST(test_nobody_was_there_for_what_waited),
 	    TEST(test_being_taken_up_is_no_new_begin),

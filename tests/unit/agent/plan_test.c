@@ -33,10 +33,13 @@ static const char *describe(const struct pm_machine *machine, enum pm_command ac
 			    bool by_bmc)
 {
 	static char text[32];
-	static const char letters[] = "DUCRNS";
+	static const char letters[] = "UDCRNSBBW"; /* from PM_STEP_BMC_POWER_UP on */
+	bool graceful = action == PM_COMMAND_SHUTDOWN || action == PM_COMMAND_REBOOT;
+	const struct pm_job_spec spec = {
+	    .action = action, .nic = nic, .scope = graceful ? PM_SCOPE_STACK_AND_MACHINE : PM_SCOPE_MACHINE};
 	struct pm_step steps[PM_STEPS_MAX + 1];
 	struct pm_error err = {""};
-	int count = pm_plan(machine, action, nic, by_bmc, steps, &err);
+	int count = pm_plan(machine, &spec, by_bmc, steps, &err);
 	char *to = text;
 
 	if (count < 0) {
@@ -46,9 +49,7 @@ static const char *describe(const struct pm_machine *machine, enum pm_command ac
 	for (int i = 0; i < count; i++) {
 		if (steps[i].alternative)
 			*to++ = '|';
-		*to++ = steps[i].kind == PM_STEP_WAKE          ? 'W'
-			: steps[i].kind == PM_STEP_BMC_SETTING ? 'B'
-							       : letters[steps[i].control];
+		*to++ = letters[steps[i].action - PM_STEP_BMC_POWER_UP];
 	}
 	*to = '\0';
 	return text;
@@ -187,19 +188,23 @@ static void test_chassis_control_overrides_the_method(void **state)
 
 static bool is_momentary(const struct pm_step *step)
 {
-	return step->kind == PM_STEP_CHASSIS_CONTROL &&
-	       (step->control == IPMI_POWER_CYCLE || step->control == IPMI_HARD_RESET ||
-		step->control == IPMI_DIAGNOSTIC_INTERRUPT);
+	return step->action == PM_STEP_BMC_POWER_CYCLE || step->action == PM_STEP_BMC_HARD_RESET ||
+	       step->action == PM_STEP_BMC_DIAGNOSTIC_INTERRUPT;
 }
 
 static enum pm_power_state goal_of(const struct pm_step *step)
 {
-	if (step->kind == PM_STEP_BMC_SETTING || step->control == IPMI_DIAGNOSTIC_INTERRUPT)
+	switch (step->action) {
+	case PM_STEP_BMC_IDENTIFY:
+	case PM_STEP_BMC_CONFIGURE:
+	case PM_STEP_BMC_DIAGNOSTIC_INTERRUPT:
 		return 0;
-	return step->kind == PM_STEP_CHASSIS_CONTROL &&
-		       (step->control == IPMI_POWER_DOWN || step->control == IPMI_SOFT_SHUTDOWN)
-		   ? PM_POWER_OFF
-		   : PM_POWER_ON;
+	case PM_STEP_BMC_POWER_DOWN:
+	case PM_STEP_BMC_SOFT_SHUTDOWN:
+		return PM_POWER_OFF;
+	default:
+		return PM_POWER_ON;
+	}
 }
 
 static void check_step(const struct pm_machine *machine, const struct pm_step *step)
@@ -209,7 +214,7 @@ static void check_step(const struct pm_machine *machine, const struct pm_step *s
 	if (step->goal)
 		assert_int_equal(step->timeout_s, step->goal == PM_POWER_ON ? 300 : 200);
 	assert_true(step->timeout_s > 0);
-	assert_true(step->kind == PM_STEP_WAKE || machine->bmc);
+	assert_true(step->action == PM_STEP_WAKE_SEND || machine->bmc);
 }
 
 /* Steps after the last that brings the machine down may only bring it up; no alternative without what it replaces. */
@@ -227,10 +232,10 @@ static void check_plan(const struct pm_machine *machine, const struct pm_step *s
 		check_step(machine, &steps[i]);
 		if (steps[i].alternative)
 			assert_int_equal(steps[i].goal, steps[i - 1].goal);
-		if (steps[i].kind != PM_STEP_CHASSIS_CONTROL)
-			continue;
-		hard = steps[i].control == IPMI_POWER_DOWN ? i : hard;
-		soft = steps[i].control == IPMI_SOFT_SHUTDOWN ? i : soft;
+		assert_int_equal(steps[i].level, i + 1);
+		assert_int_equal(steps[i].state, PM_JOB_NOT_READY);
+		hard = steps[i].action == PM_STEP_BMC_POWER_DOWN ? i : hard;
+		soft = steps[i].action == PM_STEP_BMC_SOFT_SHUTDOWN ? i : soft;
 	}
 	if (count > 1 && soft_first)
 		assert_true(soft == 0 && (hard < 0 || steps[hard].alternative));
@@ -252,12 +257,13 @@ static void test_properties_of_every_plan(void **state)
 		struct pm_step steps[PM_STEPS_MAX + 4];
 		struct pm_error err = {""};
 		struct subject subject;
-		enum pm_command action = 1 + repeatable_random(PM_COMMAND_IDENTIFY);
+		const struct pm_job_spec spec = {.action = 1 + repeatable_random(PM_COMMAND_IDENTIFY),
+						 .scope = 1 + repeatable_random(3),
+						 .nic = repeatable_random(4)};
 		int count;
 
 		vary(&subject);
-		count = pm_plan(&subject.machine, action, repeatable_random(4), repeatable_random(2), steps,
-				&err);
+		count = pm_plan(&subject.machine, &spec, repeatable_random(2), steps, &err);
 		if (count > 0)
 			check_plan(&subject.machine, steps, count);
 		else

@@ -62,10 +62,13 @@ static void write_setting(const struct pm_setting_owner *owner, enum pm_setting_
 	pm_setting_apply(owner, key, value);
 }
 
+/* But how the clock stands: agent/steady.h keeps that there, too. */
 static void count_one(const struct pm_setting *setting, void *data)
 {
-	(void)setting;
-	++*(unsigned *)data;
+	unsigned *count = data;
+
+	if (strcmp(setting->key, "clock") != 0)
+		(*count)++;
 }
 
 static unsigned stored_count(void)

@@ -245,15 +245,15 @@ static inline void world_open_store(struct world *world)
 		fail_msg("%s", err.text);
 }
 
-/* An agent with the machines of inventory, pmIndex 1, 2, ...; nothing is polled. */
-static inline void world_begin(struct world *world, struct pm_inventory *inventory)
+/* An agent with the machines of inventory, pmIndex 1, 2, ...; nothing is polled. Its journal is in this directory. */
+static inline void world_begin_in(struct world *world, struct pm_inventory *inventory, const char *directory)
 {
 	struct pm_agent *agent = &world->agent;
 
 	memset(world, 0, sizeof(*world));
 	alarm(120); /* a loop that does not end is a failure, too */
 	pm_log_open(PM_LOG_STDERR, LOG_CRIT);
-	make_directory(world->directory, sizeof(world->directory));
+	snprintf(world->directory, sizeof(world->directory), "%s", directory);
 	assert_int_equal(uv_loop_init(&world->loop), 0);
 	agent->loop = &world->loop;
 	agent->inventory = inventory;
@@ -261,6 +261,7 @@ static inline void world_begin(struct world *world, struct pm_inventory *invento
 	world_open_store(world);
 	assert_int_equal(pm_polling_new(agent), 0);
 	assert_int_equal(pm_notify_new(agent, world_send), 0);
+	assert_int_equal(pm_jobs_open(agent), 0);
 	pm_settings_defaults(&(struct pm_setting_owner){.agent = agent});
 	agent->machines = calloc(inventory->machine_count + 1, sizeof(struct pm_machine *));
 	assert_non_null(agent->machines);
@@ -269,6 +270,14 @@ static inline void world_begin(struct world *world, struct pm_inventory *invento
 		    world_machine(world, (uint32_t)agent->machine_count + 1);
 	world_sent_count = 0;
 	world_sent_max = SENT_MAX;
+}
+
+static inline void world_begin(struct world *world, struct pm_inventory *inventory)
+{
+	char directory[sizeof(world->directory)];
+
+	make_directory(directory, sizeof(directory));
+	world_begin_in(world, inventory, directory);
 }
 
 /* Runs the loop until nothing but timers far away is left, or for a moment. */
@@ -281,6 +290,8 @@ static inline void world_free_machines(struct pm_agent *agent)
 {
 	for (size_t i = 0; i < agent->machine_count; i++) {
 		pm_event_free_all(agent->machines[i]);
+		pm_jobs_forget(agent->machines[i]);
+		pm_flush_forget(agent->machines[i]);
 		free(agent->machines[i]->bmc);
 		free(agent->machines[i]->nics);
 		free(agent->machines[i]);
@@ -294,11 +305,12 @@ static inline void world_end(struct world *world)
 {
 	struct pm_agent *agent = &world->agent;
 
+	agent->flush_now = false; /* what is not written by now is lost */
 	world_free_machines(agent);
 	pm_polling_free(agent);
 	pm_groups_free(agent);
 	pm_notify_free(agent);
-	pm_job_ends_free(agent);
+	pm_jobs_close(agent);
 	pm_timer_free(agent->flush_timer);
 	uv_run(&world->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&world->loop), 0);

@@ -109,8 +109,12 @@ static void test_set_that_succeeds(void **state)
 
 	(void)state;
 	make_rows();
+	assert_false(pm_table_sets_open());
 	begin_set(&exchange, 10);
-	assert_int_equal(run_phases(&exchange, modes, 4, &which), SNMP_ERR_NOERROR);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(phase(&exchange, modes[i], &which), SNMP_ERR_NOERROR);
+		assert_int_equal(pm_table_sets_open(), i < 3);
+	}
 	end(&exchange);
 	assert_calls(&rows[3], 1, 1, 1, 0);
 	assert_calls(&rows[5], 1, 1, 1, 0);

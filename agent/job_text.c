@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Jobs in words and numbers, for those who read pmJobTable. */
+#include "agent/job_private.h"
+#include "agent/steady.h"
+#include "agent/text.h"
+
+#include <stdio.h>
+
+const char *pm_job_what(const struct pm_job *job)
+{
+	switch (job->spec.setting.command) {
+	case IPMI_SET_POWER_RESTORE_POLICY:
+		return "set power restore policy";
+	case IPMI_SET_BOOT_FLAGS:
+		return "set boot flags";
+	default:
+		return pm_command_name(job->spec.action);
+	}
+}
+
+void pm_job_describe_busy(const struct pm_job *job, char *text, size_t size)
+{
+	const struct pm_agent *agent = job->machine->agent;
+	char when[48] = "is at work";
+
+	if (job->run && job->run->reserved)
+		snprintf(when, sizeof(when), "is asked for by a SET under way");
+	else if (job->list == &agent->jobs_delayed)
+		snprintf(when, sizeof(when), "begins in %u s", pm_job_remaining_s(job));
+	else if (job->list != &agent->jobs_running)
+		snprintf(when, sizeof(when), "waits for its turn");
+	snprintf(text, size, "job %s (%s) %s", *job->name ? pm_job_title(job) : "of it", pm_job_what(job),
+		 when);
+}
+
+const char *pm_job_title(const struct pm_job *job)
+{
+	static char title[PM_JOB_OWNER_MAX + PM_JOB_NAME_MAX + 2];
+
+	snprintf(title, sizeof(title), "%s%s%s", job->owner, *job->owner ? "/" : "", job->name);
+	return title;
+}
+
+bool pm_job_at_work(const struct pm_job *job)
+{
+	return job && job->state >= PM_JOB_SCHEDULED && job->state <= PM_JOB_ABORTING;
+}
+
+bool pm_job_has_ended(const struct pm_job *job)
+{
+	return job->state >= PM_JOB_SUCCEEDED;
+}
+
+bool pm_step_has_ended(const struct pm_step *step)
+{
+	return step->state >= PM_JOB_SUCCEEDED;
+}
+
+/* --- pmJobResultText -------------------------------------------------------------------------- */
+
+static const char *text_of_the_end(const struct pm_job *job)
+{
+	const struct pm_step *step = NULL;
+
+	if (job->text)
+		return job->text;
+	for (unsigned i = 0; i < job->step_count; i++)
+		if (job->steps[i].end_ms)
+			step = &job->steps[i];
+	return step && step->text ? step->text : "";
+}
+
+static void describe_wait(const struct pm_job *job, char *text, size_t size)
+{
+	const struct pm_agent *agent = job->machine->agent;
+
+	if (job->list == &agent->jobs_delayed)
+		snprintf(text, size, "%s begins in %u s", pm_job_what(job), pm_job_remaining_s(job));
+	else if (job->list == &agent->jobs_waiting)
+		snprintf(text, size, "waits until fewer than %u jobs run (pmAgentJobMaxConcurrent)",
+			 agent->job_max_concurrent);
+	else
+		snprintf(text, size, "waits for its turn in the group's command, about %u s",
+			 pm_job_remaining_s(job));
+}
+
+static const char *command_of(const struct pm_step *step)
+{
+	static const char *const words[] = {[PM_STEP_BMC_POWER_UP] = "power up",
+					    [PM_STEP_BMC_POWER_DOWN] = "power down",
+					    [PM_STEP_BMC_POWER_CYCLE] = "power cycle",
+					    [PM_STEP_BMC_HARD_RESET] = "hard reset",
+					    [PM_STEP_BMC_DIAGNOSTIC_INTERRUPT] = "diagnostic interrupt",
+					    [PM_STEP_BMC_SOFT_SHUTDOWN] = "soft shutdown",
+					    [PM_STEP_BMC_IDENTIFY] = "identify",
+					    [PM_STEP_BMC_CONFIGURE] = "the setting",
+					    [PM_STEP_WAKE_SEND] = "wake"};
+
+	return words[step->action];
+}
+
+/* ago: "ago" while it runs, "before" in what is read for long. */
+static void describe_command(const struct pm_job *job, const char *ago, char *text, size_t size)
+{
+	const struct pm_job_run *run = job->run;
+	const char *command = command_of(&job->steps[run->step]);
+	uint64_t since_ms = uv_now(job->machine->agent->loop) - run->acted_ms;
+
+	if (run->doubt)
+		snprintf(text, size, "%s was sent to the BMC, which did not confirm it", command);
+	else if (run->before)
+		snprintf(text, size, "%s was accepted by the BMC before a restart of the agent", command);
+	else if (run->acted)
+		snprintf(text, size, "%s was accepted by the BMC %.1f s %s", command,
+			 (double)since_ms / 1000.0, ago);
+	else if (run->op)
+		snprintf(text, size, "%s is given to the BMC, which has not answered yet", command);
+	else if (run->cut && run->cut_sent)
+		snprintf(text, size, "%s was sent to the BMC, which had not answered", command);
+	else if (*run->trouble)
+		snprintf(text, size, "%s was not accepted: %s", command, run->trouble);
+	else
+		snprintf(text, size, "%s was not sent yet", command);
+}
+
+static void describe_step(const struct pm_job *job, const char *ago, char *text, size_t size)
+{
+	const struct pm_job_run *run = job->run;
+	const struct pm_step *step = &job->steps[run->step];
+
+	if (run->gate || run->confirming)
+		snprintf(text, size, "%s was not sent yet", command_of(step));
+	else if (step->action != PM_STEP_WAKE_SEND)
+		describe_command(job, ago, text, size);
+	else if (run->packets_sent)
+		snprintf(text, size, "%u magic packets sent, %u of them seen on the wire", run->packets_sent,
+			 run->packets_seen);
+	else
+		snprintf(text, size, "no magic packet sent yet");
+}
+
+void pm_action_describe_end(struct pm_job *job, char *text, size_t size)
+{
+	pm_action_stop(job); /* then it is known what had left */
+	describe_step(job, "before", text, size);
+}
+
+static void describe_work(const struct pm_job *job, char *text, size_t size)
+{
+	const struct pm_job_run *run = job->run;
+	const struct pm_step *step = &job->steps[run->step];
+	char done[256];
+
+	describe_step(job, "ago", done, sizeof(done));
+	if (run->gate)
+		snprintf(text, size, "%s; waiting for the journal", done);
+	else if (run->confirming)
+		snprintf(text, size, "%s; the machine is looked at first", done);
+	else if (step->goal && run->acted)
+		snprintf(text, size, "%s; waiting for %s", done, pm_power_state_name(step->goal));
+	else
+		snprintf(text, size, "%s", done);
+}
+
+static void describe_idle(const struct pm_job *job, char *text, size_t size)
+{
+	if (job->row_status == PM_ROW_ACTIVE)
+		snprintf(text, size, "starts when pmJobAdminStatus is enabled");
+	else if (job->row_status == PM_ROW_NOT_READY)
+		snprintf(text, size, "pmJobAction is to be set");
+	else
+		snprintf(text, size, "starts when pmJobRowStatus is active");
+}
+
+const char *pm_job_text(const struct pm_job *job)
+{
+	static char text[256];
+
+	if (pm_job_has_ended(job))
+		return text_of_the_end(job);
+	if (!pm_job_at_work(job) || !job->run)
+		describe_idle(job, text, sizeof(text));
+	else if (job->list == &job->machine->agent->jobs_running)
+		describe_work(job, text, sizeof(text));
+	else
+		describe_wait(job, text, sizeof(text));
+	pm_text_trim(text);
+	return text;
+}
+
+/* --- numbers ---------------------------------------------------------------------------------- */
+
+unsigned pm_job_progress(const struct pm_job *job)
+{
+	if (pm_job_has_ended(job))
+		return 100;
+	return job->step_count ? 100 * job->steps_done / job->step_count : 0;
+}
+
+uint32_t pm_job_remaining_s(const struct pm_job *job)
+{
+	const struct pm_agent *agent = job->machine->agent;
+	int64_t until_ms = 0, left_ms;
+
+	if (!pm_job_at_work(job))
+		return 0;
+	if (job->list == &agent->jobs_running)
+		until_ms = job->not_before_ms + (int64_t)job->spec.timeout_s * 1000;
+	else if (job->list != &agent->jobs_waiting)
+		until_ms = job->not_before_ms;
+	left_ms = until_ms - pm_steady_ms(agent);
+	return left_ms > 0 ? (uint32_t)((left_ms + 999) / 1000) : 0;
+}
