@@ -21,12 +21,6 @@ while read -r module name _ number; do
     [[ $module != PMSTACK-MIB || -z $number ]] || oid[$name]=.$number
 done < <(smidump -f identifiers "$LAB_ROOT/mib/PMSTACK-MIB.txt")
 
-# The operator without the MIB: the manager's tool then checks nothing by itself.
-raw_operator() {
-    install -d -m 700 "$LAB/snmp/raw"
-    lab_secret "$LAB/snmp/raw/snmp.conf" "$(sed 's/^mibs .*/mibs :/' "$LAB/snmp/operator/snmp.conf")"
-}
-
 # set_raw OBJECT.INDEX TYPE VALUE...: OBJECT is a name, or empty for an object identifier with a dot before it.
 set_raw() {
     local arguments=() object
@@ -35,7 +29,7 @@ set_raw() {
         arguments+=("${object:+${oid[$object]}}${1#"$object"}" "$2" "$3")
         shift 3
     done
-    answer=$(snmp_as raw set "${arguments[@]}" 2>&1)
+    answer=$(snmp_as raw-operator set "${arguments[@]}" 2>&1)
 }
 
 # refused ERROR NAME OBJECT.INDEX TYPE VALUE...: that error, and one line in the log with it and a reason.
@@ -78,7 +72,7 @@ wait_idle() { wait_until 30 idle || fail "the jobs end"; }
 
 lab_snmptrapd
 lab_snmpd || bail_out "no master agent"
-raw_operator
+lab_raw_user operator
 lab_bmc web01 --on -- -t 600000
 lab_bmc web02
 lab_bmc web03

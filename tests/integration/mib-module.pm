@@ -121,7 +121,7 @@ sub begin_column {
 }
 
 sub column_line {
-    my ($column, $line) = @_;
+    my ($table, $column, $line) = @_;
     my %tag = attributes($line);
     if ($line =~ /<type module/) {
         my $type = type_named($tag{module}, $tag{name});
@@ -129,11 +129,35 @@ sub column_line {
     } elsif ($line =~ /<typedef basetype/) {
         $column->{syntax} = derive(undef, $tag{basetype}, undef);
     } elsif ($line =~ m{<access>(\w+)</access>}) {
-        $column->{access} = $1;
+        $column->{access} = $table->{creates} && $1 eq 'readwrite' ? 'readcreate' : $1;
     } elsif ($column->{syntax} && !$column->{access}) {
         refine($column->{syntax}, $line);
     }
     return;
+}
+
+# What the DESCRIPTION or the compliance statement leaves of a convention: lengths of 0, 4 and 16; no other types.
+my %narrowed = (
+    pmNicAddr        => [ 0, 16 ],
+    pmJobWolAddr     => [ 0, 16 ],
+    pmJobWolAddrType => [ 0, 2 ],
+    pmJobStorageType => [ 2, 3 ],
+);
+
+# What a SET may write: minimum and maximum of a number, or of the length of a string.
+sub bounds {
+    my ($column) = @_;
+    my @numbers = sort { $a <=> $b } values %{ $column->{syntax}{labels} }, map { @$_ } @{ $column->{syntax}{ranges} };
+    return @{ $narrowed{ $column->{name} } // [ @numbers[ 0, -1 ] ] };
+}
+
+# Labels within these bounds that are read and never set: the resting value of a verb, and what cannot be wished for.
+my %never = (pmJobRowStatus => ['notReady'], pmJobWolAddrType => []);
+
+sub never_set {
+    my ($column) = @_;
+    my $labels = $column->{syntax}{labels};
+    return map { $labels->{$_} } @{ $never{ $column->{name} } // [ grep { /^(none|idle|unknown)$/ } keys %$labels ] };
 }
 
 sub read {
@@ -148,7 +172,8 @@ sub read {
         if ($line =~ /<table name/) {
             $table = $mib->{tables}{ $tag{name} } = { name => $tag{name}, oid => $tag{oid}, index => [], columns => [] };
         } elsif ($line =~ /<row name/) {
-            $table->{row} = $tag{oid};
+            $table->{row}     = $tag{oid};
+            $table->{creates} = ($tag{create} // '') eq 'true';    # what can be written is read-create
         } elsif ($line =~ /<index module/) {
             push @{ $table->{index} }, $tag{name};
         } elsif ($line =~ /<column name/) {
@@ -157,7 +182,7 @@ sub read {
             finish_column($mib, $table, $column);
             undef $column;
         } elsif ($column) {
-            column_line($column, $line);
+            column_line($table, $column, $line);
         }
     }
     die "smidump cannot read $path\n" unless %{ $mib->{columns} };

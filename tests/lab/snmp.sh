@@ -55,6 +55,12 @@ mibdirs $(lab_mib_directories)
 mibs $(lab_mib_modules)"
 }
 
+# lab_raw_user USER: makes a manager raw-USER, who is USER without the MIB: the tools then check nothing by themselves.
+lab_raw_user() {
+    install -d -m 700 "$LAB/snmp/raw-$1"
+    lab_secret "$LAB/snmp/raw-$1/snmp.conf" "$(sed 's/^mibs .*/mibs :/' "$LAB/snmp/$1/snmp.conf")"
+}
+
 # snmp_as USER get|getnext|walk|bulkwalk|bulkget|set ARGUMENT...
 # The net-snmp command as that user, printing `name value` lines. Further output options may be given, such as -Ov
 # (values alone), -Oe (enumerations as numbers), -On; -Oq and -Os are set already, and each -O letter toggles.
