@@ -228,12 +228,33 @@ damaged "a state.db of a newer version" "newer"
 db 'drop table job'
 damaged "a state.db without one of its tables" "job"
 : >"$state_directory/state.db"
+damaged "an empty state.db" "empty.*put back"
+rm "$state_directory/state.db"
+echo x >"$state_directory/state.db-wal"
+chown "$LAB_AGENT_USER" "$state_directory/state.db-wal"
+start
+is "$status" 3 "a write-ahead log without state.db: exit status 3"
+like "$errors" "no state.db, but.*state.db-wal.*put state.db back" "the text says what to do"
+rm "$state_directory/state.db-wal"
+
+# What is damaged behind the indexes is saved from: they stay, and nobody has to do anything.
+cp "$LAB/state/good/state.db" "$state_directory/state.db"
+page=$(db "SELECT rootpage FROM sqlite_master WHERE name = 'event'")
+dd if=/dev/urandom of="$state_directory/state.db" bs=4096 seek=$((page - 1)) count=1 conv=notrunc status=none
+rm -f "$state_directory"/state.db-*
 chown "$LAB_AGENT_USER" "$state_directory/state.db"
 lab_agent
-ok $? "an empty state.db is begun anew"
+ok $? "a state.db with damaged events: the agent starts"
+is "$(snmp_as reader walk -On pmNameIndex 2>/dev/null)" "$names" "with all indexes as they were"
+lab_agent_logged 'crit: .*state.db was damaged.*kept as .*state.db.damaged-'
+ok $? "the log says that it was damaged, and where it is kept"
+lab_agent_logged 'table machine: all [0-9]+ rows came over'
+ok $? "and what came over"
+like "$(value pmAgentConfigError.1)" "state database was damaged" "a manager sees it, too"
 lab_agent_stop
+rm -f "$state_directory"/state.db*
 cp "$LAB/state/good/state.db" "$state_directory/state.db"
-rm -f "$state_directory"/state.db-*
+chown "$LAB_AGENT_USER" "$state_directory/state.db"
 lab_agent || bail_out "no agent"
 is "$(snmp_as reader walk -On pmNameIndex 2>/dev/null)" "$names" "and with the good one all indexes are as they were"
 lab_agent_stop
@@ -307,11 +328,11 @@ wait_until "$WAIT_S" state_is 1 on
 bmc_silence live
 put pmMachineCommand.1 powerOff >/dev/null
 ok $? "a job begins"
-wait_until "$WAIT_S" is_full
+db "create trigger no_update before update on job begin select raise(abort, 'database or disk is full'); end"
 bmc_resume live
 job_end 1
-is "$(value pmMachineLastResult.1)" ok "it ends while the state directory is full"
-free
+is "$(value pmMachineLastResult.1)" ok "it ends while that cannot be written"
+db 'drop trigger no_update'
 no_job_open() { [[ $(db 'select count(*) from job where end_ms = 0') == 0 ]]; }
 wait_until "$WAIT_S" no_job_open
 ok $? "its end is written when there is room again"
