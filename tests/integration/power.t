@@ -225,7 +225,7 @@ is "$(value pmMachineLastResult.4)" none "no result yet"
 put pmMachineCommand.4 powerOn >/dev/null
 ok $? "the same verb again is accepted"
 like "$(put pmMachineCommand.4 powerOff)" inconsistentValue "another one is not"
-lab_agent_logged 'web04 is busy: powerOn is under way'
+lab_agent_logged 'web04 is busy: job set-[0-9]+ \(powerOn\) is at work'
 ok $? "the log says why"
 is "$(value pmAgentJobsActive.1)" 1 "there is one job"
 bmc_resume web04

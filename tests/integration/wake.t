@@ -185,7 +185,7 @@ like "$(result_text 14)" gone0 "the text names it"
 (($(tap_now_ms) - start_ms < 10000))
 ok $? "these three took $((($(tap_now_ms) - start_ms) / 1000)) s"
 like "$(put pmNicWake.11.1 send)" inconsistentValue "a NIC without a MAC address: refused"
-lab_agent_logged 'bare has no nic with a MAC'
+lab_agent_logged 'NIC 1 of machine bare has no MAC'
 ok $? "the log says why"
 like "$(put pmNicWake.1.2 send)" inconsistentName "a NIC that is not there"
 
