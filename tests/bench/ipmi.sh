@@ -30,26 +30,10 @@ RESULT_OK=ok                                    # PmResult
 
 # ---- the farm, and who asks it ----
 
-# farm_ranges COUNT: the farm's addresses from 127.1.0.1 on, as lines FIRST LAST RANGE.
-farm_ranges() {
-    local first=1 low=1 high third=0 second=1
-    while ((first <= $1)); do
-        high=$((low + $1 - first < 255 ? low + $1 - first : 255))
-        printf '%d %d 127.%d.%d.[%d-%d]\n' "$first" $((first + high - low)) "$second" "$third" "$low" "$high"
-        first=$((first + high - low + 1)) low=0 third=$((third + 1))
-    done
-}
-
 # agent_conf COUNT POLL_INTERVAL
 agent_conf() {
-    local first last range
     {
-        printf 'agent { name = "bench"  poll-interval = %s }\n' "$2"
-        printf 'credentials "farm" { username = "%s"  password-file = "%s"  cipher-suites = { %d } }\n' \
-            "$LAB_BMC_USER" "$LAB_BMC_PASSWORD_FILE" "$SUITE"
-        while read -r first last range; do
-            printf 'machine "m[%05d-%05d]" { bmc { address = "%s"  credentials = "farm" } }\n' "$first" "$last" "$range"
-        done < <(farm_ranges "$1")
+        bench_farm_conf "$1" "$2" "$SUITE"
         printf 'group "all" { members = { "m[00001-%05d]" } }\n' "$1"
     } | lab_agent_conf
 }
@@ -59,7 +43,7 @@ peer_conf() {
 cipher-suite-id $SUITE
 username $LAB_BMC_USER
 password $(cat "$LAB_BMC_PASSWORD_FILE")"
-    PEER_HOSTS=$(farm_ranges "$BMCS" | cut -d' ' -f3 | paste -sd,)
+    PEER_HOSTS=$(bench_farm_ranges "$BMCS" | cut -d' ' -f3 | paste -sd,)
 }
 
 # peer OPTION STATE COUNT: ipmipower, which must say STATE of so many; took_s is its time.

@@ -65,6 +65,79 @@ persistentDir $LAB/snmp/bench
 mibs :"
 }
 
+# Who may write by v2c, in snmp/writer, and the subagent that accepts every SET and does nothing (sink.c): bench_writer
+# makes etc/writer.conf for lab_snmpd --conf; bench_sink starts it.
+BENCH_SINK_ROOT=${PM_ROOT_OID/.7747/.7749}
+# shellcheck disable=SC2034 # for those who source this
+BENCH_SINK="subagent that does nothing"
+bench_writer() {
+    local community
+    community=$(lab_random 8)
+    lab_secret "$LAB/etc/writer.conf" "rwcommunity $community 127.0.0.1
+view pmstack included $BENCH_SINK_ROOT"
+    install -d -m 700 "$LAB"/snmp/writer/{,cert_indexes}
+    lab_secret "$LAB/snmp/writer/snmp.conf" "defVersion 2c
+defCommunity $community
+persistentDir $LAB/snmp/writer
+mibs :"
+}
+
+bench_sink() {
+    lab_spawn sink "$(bench_program sink)" "$LAB_AGENTX"
+    wait_until 10 bench_sink_serves || bench_die "the sink is not served"
+}
+bench_sink_serves() { snmp_as operator set "$BENCH_SINK_ROOT.1.1" i 1 >/dev/null 2>&1; }
+
+# bench_mirror: of the SETs on standard input, those to the sink.
+bench_mirror() { sed "s/$PM_ROOT_OID\\./$BENCH_SINK_ROOT./g"; }
+
+# bench_tmpfs NAME: the state directory of the agent of that name is on a tmpfs. The script then ends by bench_end, as
+# lab_end cannot remove a directory that something is mounted on.
+bench_tmpfs() {
+    bench_mounted=$LAB/state/$1
+    mkdir "$bench_mounted"
+    mount -t tmpfs tmpfs "$bench_mounted" || bench_die "no tmpfs"
+    trap 'bench_end $?' EXIT
+}
+bench_end() {
+    umount --lazy "$bench_mounted"
+    lab_end "$1"
+}
+
+# bench_disk_writes COUNT PAUSE_MS: writes of 4 KiB to the lab's disk, each waited for; prints the time of each in us.
+bench_disk_writes() { "$(bench_program syncs)" "$LAB/state/raw" "$1" "$2" || bench_die "the disk cannot be measured"; }
+
+# bench_farm_ranges COUNT: the farm's addresses from 127.1.0.1 on, as lines FIRST LAST RANGE.
+bench_farm_ranges() {
+    local first=1 low=1 high third=0 second=1
+    while ((first <= $1)); do
+        high=$((low + $1 - first < 255 ? low + $1 - first : 255))
+        printf '%d %d 127.%d.%d.[%d-%d]\n' "$first" $((first + high - low)) "$second" "$third" "$low" "$high"
+        first=$((first + high - low + 1)) low=0 third=$((third + 1))
+    done
+}
+
+# bench_farm_conf COUNT POLL_INTERVAL SUITE: the agent section, and machines m00001 and so on, each with a BMC of the farm.
+bench_farm_conf() {
+    local first last range
+    printf 'agent { name = "bench"  poll-interval = %s }\n' "$2"
+    printf 'credentials "farm" { username = "%s"  password-file = "%s"  cipher-suites = { %d } }\n' \
+        "$LAB_BMC_USER" "$LAB_BMC_PASSWORD_FILE" "$3"
+    while read -r first last range; do
+        printf 'machine "m[%05d-%05d]" { bmc { address = "%s"  credentials = "farm" } }\n' "$first" "$last" "$range"
+    done < <(bench_farm_ranges "$1")
+}
+
+# bench_wake_conf COUNT INTERFACE: machines w0001 and so on (a multiple of 50), each with a NIC eth0 to be woken through
+# that interface, and with nothing that says whether it came up.
+bench_wake_conf() {
+    printf 'machine "w[0001-%04d]" {\n  nic "eth0" { mac = "02:00:5e:11:[10-%d]:[10-59]"  wol = "ethernet"  interface = "%s" }\n}\n' \
+        "$1" $((9 + $1 / 50)) "$2"
+}
+
+# bench_wake_mac NUMBER: of the machine with this number, from 0 on, as it is in a magic packet.
+bench_wake_mac() { printf '02005e11%02d%02d' $((10 + $1 / 50)) $((10 + $1 % 50)); }
+
 # bench_fleet NAME COUNT POLL_INTERVAL: the agent's configuration with so many machines (100, or a multiple of 250),
 # m00001 and so on, each with a BMC at a closed port of 127/8.
 bench_fleet() {
@@ -80,6 +153,43 @@ machine "m[00001-$last]" {
   bmc { address = "$addresses"  port = $BENCH_FLEET_PORT  credentials = "fleet"  timeout = 500ms }
 }
 END
+}
+
+# ---- tables ----
+
+# bench_find_columns ENTRY FIRST LAST: which columns have values now, and which a peer therefore has to leave out.
+bench_find_columns() {
+    local column got
+    columns='' without=''
+    for ((column = $2; column <= $3; column++)); do
+        got=$(bench_as bench snmpgetnext -On "$LAB_SNMPD_ADDRESS" "$1.$column") || bench_die "no answer"
+        if [[ $got == "$1.$column."* ]]; then columns+=,$column; else without+=,$column; fi
+    done
+    columns=${columns#,} without=${without#,}
+}
+
+# bench_whole_rows ENTRY ROWS: reads the columns found, of all rows; rate is rows per second.
+bench_whole_rows() {
+    local got count seconds
+    got=$(bench_as bench "$(bench_program reader)" "$LAB_SNMPD_ADDRESS" rows "$1" "$columns" 50) || bench_die "$1: no rows"
+    read -r count _ _ seconds <<<"$got"
+    ((count == $2)) || bench_die "$1: $count rows instead of $2"
+    # shellcheck disable=SC2034 # for the caller
+    rate=$(bench_calculate "$count / $seconds" %.0f)
+}
+
+# ---- processes ----
+
+# bench_start OBJECT: starts pmstackd (PROGRAM, from lab_agent_program); took_ms is from before the exec until the object
+# answers, lab_spawn's own part being a fork and setsid.
+bench_start() {
+    local began got reader
+    reader=$(bench_program reader) || exit 1
+    began=$EPOCHREALTIME
+    lab_spawn pmstackd "$PROGRAM" -c "$LAB/etc/pmstackd.conf" -x "$LAB_AGENTX" -s "$LAB/state/pmstackd" -L err -u "$LAB_AGENT_USER"
+    got=$(bench_as bench "$reader" "$LAB_SNMPD_ADDRESS" wait "$1" 60) || bench_die "$1 is not there"
+    # shellcheck disable=SC2034 # for the caller
+    took_ms=$(bench_calculate "(${got% *} - $began) * 1000" %.0f)
 }
 
 # bench_cpu_ticks NAME: user and system time of a process of the lab, in clock ticks.

@@ -82,11 +82,7 @@ credentials "lab" { username = "$LAB_BMC_USER"  password-file = "$LAB_BMC_PASSWO
 machine "b[01-$BMCS]" {
   bmc { address = "127.0.1.[1-$BMCS]"  port = $(bmc_port b01)  credentials = "lab" }
 }
-machine "w[001-$SAMPLES]" {
-  nic "eth0" {
-    mac = "02:00:5e:11:[10-$((9 + SAMPLES / 50))]:[10-59]"  wol = "ethernet"  interface = "$(segment_interface bench)"
-  }
-}
+$(bench_wake_conf "$SAMPLES" "$(segment_interface bench)")
 END
 }
 
@@ -115,7 +111,7 @@ jobs_done() { [[ $(snmp_as reader get -OvU "$JOBS_ACTIVE") == 0 ]]; }
 wake_requests() {
     local i
     for ((i = 0; i < SAMPLES; i++)); do
-        printf 'set %s.%d.1 2 ffffffffffff02005e11%02d%02d\n' "$WAKE" $((BMCS + 1 + i)) $((10 + i / 50)) $((10 + i % 50))
+        printf 'set %s.%d.1 2 ffffffffffff%s\n' "$WAKE" $((BMCS + 1 + i)) "$(bench_wake_mac "$i")"
     done
 }
 

@@ -13,25 +13,16 @@ NAME=$BENCH_MACHINES.1.2
 TIMES=3
 IDLE_S=10
 
-# From before the exec until the row answers; lab_spawn's own part is a fork and setsid.
-start_once() {
-    local rows=$1 began got
-    began=$EPOCHREALTIME
-    lab_spawn pmstackd "$PROGRAM" -c "$LAB/etc/pmstackd.conf" -x "$LAB_AGENTX" -s "$LAB/state/pmstackd" -L err -u "$LAB_AGENT_USER"
-    got=$(bench_as bench "$READER" "$LAB_SNMPD_ADDRESS" wait "$NAME.$rows" 60) || bench_die "no row $rows"
-    took_ms=$(bench_calculate "(${got% *} - $began) * 1000" %.0f)
-}
-
 # The first start gives out the indexes and stores them; later ones find them.
 measure_start() {
     local rows=$1 i first=() again=()
     for ((i = 0; i < TIMES; i++)); do
         rm -rf "$LAB/state/pmstackd"
         install -d -m 700 -o "$LAB_AGENT_USER" "$LAB/state/pmstackd"
-        start_once "$rows"
+        bench_start "$NAME.$rows"
         first+=("$took_ms")
         lab_agent_stop
-        start_once "$rows"
+        bench_start "$NAME.$rows"
         again+=("$took_ms")
         ((i == TIMES - 1)) || lab_agent_stop
     done

@@ -12,19 +12,6 @@ BENCH=$(cd "$(dirname "$0")" && pwd)
 
 CONSTANTS=${BENCH_MACHINES/.7747./.7748.}
 PEER="constants subagent"
-REPETITIONS=50
-
-# Which columns have values now, and which the peer therefore has to leave out.
-find_columns() {
-    local column got
-    columns='' without=''
-    for ((column = 2; column <= 25; column++)); do
-        got=$(bench_as bench snmpgetnext -On "$LAB_SNMPD_ADDRESS" "$BENCH_MACHINES.1.$column") || bench_die "no answer"
-        if [[ $got == "$BENCH_MACHINES.1.$column."* ]]; then columns+=,$column; else without+=,$column; fi
-    done
-    columns=${columns#,} without=${without#,}
-    column_count=$(tr ',' '\n' <<<"$columns" | wc -l)
-}
 
 # bulkwalk NAME ROOT COUNT: appends varbinds per second, and CPU time per varbind of the process NAME, to the files
 # of that name.
@@ -38,15 +25,6 @@ bulkwalk() {
     ((got == count)) || bench_die "$root: $got varbinds instead of $count"
     bench_calculate "$count / $seconds" '%.0f\n' >>"$LAB/run/$name.rate"
     bench_calculate "$ticks / $(getconf CLK_TCK) * 1e6 / $count" '%.2f\n' >>"$LAB/run/$name.cpu"
-}
-
-# whole_rows ROOT ROWS
-whole_rows() {
-    local got count seconds
-    got=$(bench_as bench "$READER" "$LAB_SNMPD_ADDRESS" rows "$1.1" "$columns" "$REPETITIONS") || bench_die "$1: no rows"
-    read -r count _ _ seconds <<<"$got"
-    ((count == $2)) || bench_die "$1: $count rows instead of $2"
-    rate=$(bench_calculate "$count / $seconds" %.0f)
 }
 
 # The whole table again and again, or a large one once, column by column: whatever else the host does meets both.
@@ -77,9 +55,9 @@ measure_bulkwalk() {
 measure_rows() {
     local rows=$1 times=$2 i ours=() peers=()
     for ((i = 0; i < times; i++)); do
-        whole_rows "$CONSTANTS" "$rows"
+        bench_whole_rows "$CONSTANTS.1" "$rows"
         peers+=("$rate")
-        whole_rows "$BENCH_MACHINES" "$rows"
+        bench_whole_rows "$BENCH_MACHINES.1" "$rows"
         ours+=("$rate")
     done
     bench_report "walk.machines.whole_rows.$rows" "$(bench_median "${ours[@]}")" rows/s "$times" \
@@ -100,8 +78,9 @@ measure_state_map() {
 start_fleet() {
     bench_fleet pmstackd "$1" 10h
     lab_agent || bench_die "pmstackd does not start"
-    find_columns
-    lab_spawn constants "$(bench_program constants)" "$LAB_AGENTX" "$1" "$without"
+    bench_find_columns "$BENCH_MACHINES.1" 2 25
+    column_count=$(tr ',' '\n' <<<"$columns" | wc -l)
+    lab_spawn constants "$(bench_program constants)" "$LAB_AGENTX" machines "$1" "$without"
     wait_until 10 constants_serve || bench_die "the constants are not served"
     bench_settle pmstackd
 }
