@@ -203,6 +203,40 @@ step_group() {
         "web02 was on, which its BMC was asked once more; the others are on now"
 }
 
+# job_is INDEX: which row $J is in the commands that follow.
+job_is() {
+    export J=$1
+    printf "\n   %s$ export J='%s'%s\n" "$BOLD" "$J" "$PLAIN"
+}
+
+# shellcheck disable=SC2016 # the commands are printed with $J, as they are typed
+step_job() {
+    title "A job with options: plan it, follow it, stop it"
+    explain "a row of pmJobTable has the machine, who asks, and a name of his choice"
+    job_is '2."ann"."plan"'
+    command_as operator \
+        'snmpset 127.0.0.1 pmJobRowStatus.$J = createAndGo pmJobAction.$J = reboot pmJobScope.$J = machine pmJobDryRun.$J = true' \
+        'createAndGo.*true' "what would a reboot do?"
+    command_as reader 'snmpwalk 127.0.0.1 pmJobStepAction.$J' 'bmcSoftShutdown.*bmcPowerDown.*bmcPowerUp' \
+        "ask it to go down; if that does not help, cut the power; switch it on"
+    command_as reader 'snmpget 127.0.0.1 pmJobResultText.$J' 'nothing was done' "nobody has told the machine"
+    job_is '2."ann"."tonight"'
+    trap_mark
+    command_as operator \
+        'snmpset 127.0.0.1 pmJobRowStatus.$J = createAndGo pmJobAction.$J = cycle pmJobDelay.$J = 3600 pmJobScope.$J = machine pmJobLabel.$J = "new fans"' \
+        'createAndGo' "in an hour, then"
+    command_as reader 'snmpget 127.0.0.1 pmJobState.$J pmJobRemaining.$J pmMachineActiveJob.2' \
+        'scheduled.*(3600|359[0-9]) seconds.*tonight' "it waits, and the machine is taken"
+    lab_agent_kill && lab_agent
+    verdict $? "pmstackd, killed by SIGKILL, is started again"
+    observe "and the job waits as before" snmp_is reader "pmJobState.$J" scheduled
+    command_as operator "snmpset 127.0.0.1 pmMachineCommand.2 = powerOff" 'inconsistentValue' "one job at a time"
+    command_as operator 'snmpset 127.0.0.1 pmJobAdminStatus.$J = disabled' 'disabled' "ann has changed her mind"
+    observe "the job is aborted" snmp_is reader "pmJobState.$J" aborted
+    notified 'pmJobFailed.*pmNotifyJobName.0 = tonight'
+    verdict "$(booted web02 2; echo $?)" "and web02 has not booted a third time"
+}
+
 step_refused() {
     title "What is refused"
     command_as reader "snmpset 127.0.0.1 pmMachineCommand.2 = powerOff" 'noAccess|authorizationError' \
@@ -228,6 +262,7 @@ demo_steps() {
     step_off
     step_wake
     step_group
+    step_job
     step_refused
     step_overview
 }
