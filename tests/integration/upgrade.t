@@ -218,7 +218,9 @@ is "$(job_column Label "$(job 5 ops draft)") $(job_column State "$(job 5 ops dra
 is "$(job_column Label "$(job 3 ops ended)") $(job_column State "$(job 4 ops aborted)") $(job_column StepsTotal "$(job 4 ops plan)")" \
     "has ended aborted 3" "what had ended is there"
 is "$(integrity)" ok "the journal is whole"
-is "$(db 'select count(*) from notification')" 0 "and has no notifications left"
+none_left() { [[ $(db 'select count(*) from notification') == 0 ]]; }
+wait_until "$WAIT_S" none_left
+ok $? "and has no notifications left" # they go with the next commit
 lab_agent_stop
 is "$LAB_STATUS" 0 "it ends well"
 is "$(log_count 'Sanitizer|runtime error')" 0 "without a word of a sanitizer"
