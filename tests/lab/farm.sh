@@ -34,7 +34,8 @@ lab_farm_begun() { lab_farm_listens "$1" || lab_is_gone "$1"; }
 lab_farm_listens() {
     local line
     [[ -e $LAB/run/$1.listens ]] && return 0
-    read -r -t 0.05 line <>"$LAB/run/$1.out" && [[ $line == listening* ]] && printf '%s\n' "$line" >"$LAB/run/$1.listens"
+    # long: what was read of the line when the time is over is lost, and a busy machine takes a while
+    read -r -t 2 line <>"$LAB/run/$1.out" && [[ $line == listening* ]] && printf '%s\n' "$line" >"$LAB/run/$1.listens"
 }
 
 # lab_farm_users NAME LINE...: as in --users, before lab_farm.
