@@ -43,9 +43,11 @@ one_lab() {
     mount -t tmpfs -o "mode=700,uid=$LAB_AGENT_USER" tmpfs "$LAB/state/pmstackd" || bail_out "no tmpfs"
     install -m 666 /dev/null "$LAB/state/pmstackd/killer"
     program=$(lab_agent_program "$LAB_AGENT_USER")
+    # where that user can read it, or the loader goes on without it
+    install -m 755 "$(lab_program killer.so)" "$LAB/run/killer.so" && chmod 755 "$LAB/run"
     SMIPATH=$(lab_mib_directories) perl "$here/journal-kill.pl" "$LAB_SNMPD_ADDRESS" "$first" "$step" \
         setpriv --reuid "$LAB_AGENT_USER" --regid "$(id -g "$LAB_AGENT_USER")" --clear-groups --inh-caps=-all --bounding-set=-all \
-        env LD_PRELOAD="$(preload_first "$program")$(lab_program killer.so)" KILLER_DATABASE="$LAB/state/pmstackd/state.db" \
+        env LD_PRELOAD="$(preload_first "$program")$LAB/run/killer.so" KILLER_DATABASE="$LAB/state/pmstackd/state.db" \
         KILLER_CONTROL="$LAB/state/pmstackd/killer" \
         "$program" -c "$LAB/etc/pmstackd.conf" -x "$LAB_AGENTX" -s "$LAB/state/pmstackd" -L err <<<"$community" >"$report"
     umount -l "$LAB/state/pmstackd"
@@ -85,8 +87,14 @@ while read -r name; do
     fi
 done < <(outcomes '(PASS|FAIL)' | cut -f2 | sort -u)
 is "$(outcomes '(PASS|FAIL)' | cut -f2 | sort | uniq -c | awk '{ print $1 }' | sort -u)" "$labs" "all labs have come to their end"
+# counted WHAT: of all labs
+counted() { outcomes COUNT | awk -F'\t' -v what="$1" '$2 == what { sum += $3 } END { print +sum }'; }
 while read -r name; do
-    note "points $name: $(outcomes REACHED | awk -F'\t' -v name="$name" '$2 == name && (!least || $3 < least) { least = $3 } END { print least - 1 }')"
+    points=$(outcomes REACHED | awk -F'\t' -v name="$name" '$2 == name && (!least || $3 < least) { least = $3 } END { print least - 1 }')
+    note "points $name: $points"
+    ((points > 0)) || fail "it was killed $name"
 done < <(outcomes REACHED | cut -f2 | sort -u)
+(($(counted kills) >= labs))
+ok $? "it was killed in all labs"
 note "$(outcomes COUNT | awk -F'\t' '{ sum[$2] += $3 } END { for (what in sum) print what ": " sum[what] }' | sort)"
 done_testing
