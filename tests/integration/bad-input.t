@@ -321,31 +321,6 @@ not_written() {
     is "$(snmp_value reader pmMachineAdminState.3)" unmanaged "$1: so is the wish"
     is "$(commands web01) $(commands web02) $(commands web03)" "$untouched" "$1: nothing has been done"
 }
-# The journal's log begins anew in the room that it has, as long as the file can take what is in it: that is used up first,
-# by rows until the file cannot grow, and then by what needs the least room.
-use_up_log() {
-    local i answer=''
-    for ((i = 0; i < 2000; i++)); do
-        set_raw "pmJobRowStatus.1.\"full\".\"n$i\"" i 4 "pmJobAction.1.\"full\".\"n$i\"" i 15 "pmJobDryRun.1.\"full\".\"n$i\"" i 1
-        [[ $answer =~ commitFailed ]] && break
-    done
-    for ((i = 0; i < 500; i++)); do
-        set_raw pmMachineVmTimeout.1 u $((100 + i % 2))
-        [[ $answer =~ commitFailed ]] && return
-    done
-    return 1
-}
-dd if=/dev/zero of="$LAB/state/pmstackd/full" bs=4k 2>/dev/null
-use_up_log
-ok $? "what the log has room for is used up"
-not_written "file system full"
-rm "$LAB/state/pmstackd/full"
-accepted "with room again" pmMachineCommand.2 i 2
-wait_until 30 machine_is_on web02
-ok $? "it is done"
-wait_idle
-
-untouched="$(commands web01) $(commands web02) $(commands web03)"
 database=$(find "$LAB/state/pmstackd" -name '*.db' -o -name '*.sqlite*' | head -n 1)
 coproc sqlite3 "$database" 2>&1
 sqlite_pid=$COPROC_PID

@@ -9,6 +9,9 @@ set -u
 # shellcheck source=tests/integration/room.sh
 . "$(dirname "$0")/room.sh"
 lab_begin "$@"
+# net-snmp 5.9.3 loses 110 octets when its master dies at certain moments; what is lost otherwise is still told.
+printf 'leak:libnetsnmp.so\n' >"$LAB/etc/leaks" && chmod 644 "$LAB/etc/leaks"
+export LSAN_OPTIONS="suppressions=$LAB/etc/leaks:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}"
 lab_need smidump perl
 
 kills=${MASTER_KILLS:-100}
