@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # pmstack: build, test, install. `make help` lists the targets.
 
-VERSION := 0.2.0
+VERSION := 0.3.0
 PREFIX  ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR  ?= $(PREFIX)/share/man
@@ -33,12 +33,12 @@ CPPFLAGS += -D_GNU_SOURCE -I. -DPM_VERSION='"$(VERSION)"' $(if $(SYSTEMD),-DPM_W
 # texts for people are cut to the length of their field on purpose
 CFLAGS   += $(if $(findstring clang,$(CC)),,-Wno-format-truncation) -std=c17 $(OPT) -g $(WARNINGS) $(HARDENING) $(SANFLAGS)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now $(SANFLAGS)
-AGENT_LIBS := -lnetsnmpagent -lnetsnmp -lconfuse -lsqlite3 -lcap-ng $(if $(SYSTEMD),-lsystemd)
+AGENT_LIBS := -lnetsnmpagent -lnetsnmp -lconfuse -lsqlite3 -lcap-ng -lvirt $(if $(SYSTEMD),-lsystemd)
 IPMI_LIBS := -lfreeipmi
 WOL_LIBS := -lpcap
 LIBS = $(AGENT_LIBS) $(IPMI_LIBS) $(WOL_LIBS) -luv
 
-AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/mib/*.c))
+AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/mib/*.c agent/stack/*.c))
 IPMI_SRC := $(wildcard ipmi/*.c)
 WOL_SRC  := $(wildcard wol/*.c)
 UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
@@ -49,13 +49,15 @@ LAB_SRC  := $(filter-out $(KILLER_SRC),$(wildcard tests/lab/*.c))
 BENCH_SRC := $(wildcard tests/bench/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FARM_SRC := $(wildcard tests/sim/farm*.c)
-SIM_SRC  := $(filter-out $(FARM_SRC),$(wildcard tests/sim/*.c))
+# hypervisors that are not there, for the agent's tests and benchmarks
+FAKE_SRC := $(wildcard tests/sim/fake_*.c)
+SIM_SRC  := $(filter-out $(FARM_SRC) $(FAKE_SRC),$(wildcard tests/sim/*.c))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ARCHIVES := $(BUILD)/libagent.a $(BUILD)/libipmi.a $(BUILD)/libwol.a
 UNIT_BIN := $(UNIT_SRC:tests/%.c=$(BUILD)/tests/%)
 PROG_BIN := $(PROG_SRC:tests/integration/%.c=$(BUILD)/tests/%)
-LAB_BIN  := $(LAB_SRC:tests/lab/%.c=$(BUILD)/lab/%) $(BUILD)/lab/killer.so
+LAB_BIN  := $(LAB_SRC:tests/lab/%.c=$(BUILD)/lab/%) $(BUILD)/lab/killer.so $(BUILD)/lab/tiny-guest.img
 BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
 SIM_BIN  := $(BUILD)/sim/bmcfarm
 
@@ -65,7 +67,7 @@ all: $(BUILD)/pmstackd
 help:
 	@echo 'make            build $(BUILD)/pmstackd'
 	@echo 'make deps       install what building and testing need, with apt (as root or by sudo)'
-	@echo 'make demo       a whole lab on this machine: SNMP, BMCs, Wake-on-LAN; KEEP=1 leaves it up'
+	@echo 'make demo       a whole lab on this machine: SNMP, BMCs, Wake-on-LAN, VMs; KEEP=1 leaves it up'
 	@echo 'make test       unit and integration tests, then again under ASan and UBSan'
 	@echo 'make bench      measurements beside peers, into $(BUILD)/bench.jsonl'
 	@echo 'make fuzz       libFuzzer on everything that parses foreign input; FUZZ_SECONDS=30 for each'
@@ -100,6 +102,9 @@ $(BUILD)/pmstackd: $(call obj,agent/main.c) $(ARCHIVES)
 $(BUILD)/sim/libsim.a: $(call obj,$(SIM_SRC))
 	@mkdir -p $(@D)
 	$(archive)
+$(BUILD)/sim/libfake.a: $(call obj,$(FAKE_SRC))
+	@mkdir -p $(@D)
+	$(archive)
 $(BUILD)/sim/bmcfarm: $(call obj,$(FARM_SRC)) $(BUILD)/sim/libsim.a
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -luv -lgcrypt
@@ -112,7 +117,7 @@ $(BUILD)/tests/unit/wol/%: $(BUILD)/obj/tests/unit/wol/%.o $(BUILD)/libwol.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(WOL_LIBS) -luv -lcmocka
-$(BUILD)/tests/unit/agent/%: $(BUILD)/obj/tests/unit/agent/%.o $(ARCHIVES)
+$(BUILD)/tests/unit/agent/%: $(BUILD)/obj/tests/unit/agent/%.o $(BUILD)/sim/libfake.a $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(WRAP)) -o $@ $^ $(LIBS) -lcmocka
@@ -123,6 +128,12 @@ $(BUILD)/tests/unit/agent/job_clock_test: WRAP := $(FAKE_BMC)
 $(BUILD)/tests/unit/agent/job_random_test: WRAP := $(FAKE_BMC)
 $(BUILD)/tests/unit/agent/job_reload_test: WRAP := $(FAKE_BMC) pm_store_commit
 $(BUILD)/tests/unit/agent/job_set_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_vm_many_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_vm_look_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_vm_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/table_vm_set_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_vm_kill_test: WRAP := $(FAKE_BMC) pm_store_commit
+$(BUILD)/tests/unit/agent/job_vm_fault_test: WRAP := $(FAKE_BMC)
 $(BUILD)/tests/unit/agent/job_kill_test: WRAP := $(FAKE_BMC) pm_store_commit
 $(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(ARCHIVES) $(BUILD)/sim/libsim.a
 	@mkdir -p $(@D)
@@ -137,19 +148,30 @@ $(BUILD)/lab/killer.so: $(KILLER_SRC)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out $(SANFLAGS) -fPIE,$(CFLAGS)) -fPIC -shared -o $@ $<
+$(BUILD)/bench/stack_agent: $(BUILD)/obj/tests/bench/stack_agent.o $(BUILD)/sim/libfake.a $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+# the boot sector of the lab's VMs
+$(BUILD)/lab/tiny-guest.img: tests/lab/tiny-guest.S
+	@mkdir -p $(@D)
+	$(call say,AS)
+	$(Q)as --32 -o $(@:.img=.o) $< && ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o $@ $(@:.img=.o)
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lnetsnmpagent -lnetsnmp -lpcap
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lnetsnmpagent -lnetsnmp -lpcap $(BENCH_LIBS)
+$(BUILD)/bench/stack_events: BENCH_LIBS := -lvirt
 
 # --- packages --------------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libsnmp-dev libfreeipmi-dev libpcap-dev libuv1-dev libsqlite3-dev \
-                  libconfuse-dev libcap-ng-dev libsystemd-dev
-TEST_PACKAGES := libcmocka-dev libgcrypt20-dev clang libclang-rt-14-dev snmp snmpd snmptrapd libsnmp-base erlang-snmp smitools \
+                  libconfuse-dev libcap-ng-dev libvirt-dev libsystemd-dev
+TEST_PACKAGES := libcmocka-dev libgcrypt20-dev clang libclang-rt-14-dev snmp snmpd snmptrapd libsnmp-base erlang-snmp smitools gettext-base \
                  freeipmi-tools ipmitool openipmi iproute2 iputils-ping util-linux tcpdump tshark socat procps netcat-openbsd etherwake wakeonlan \
                  monitoring-plugins-standard libnet-snmp-perl prometheus-snmp-exporter libxml2-utils \
-                 sqlite3 perl netbase git python3-pyghmi faketime
+                 sqlite3 perl netbase git python3-pyghmi faketime openssh-client openssh-server \
+                 binutils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 seabios
 LINT_PACKAGES := clang-format clang-tidy cppcheck shellcheck mandoc
 
 # What dpkg does not know of is installed; nothing is done when all is there.
@@ -228,8 +250,8 @@ fuzz: deps fuzz-programs
 
 # --- lint ---------------------------------------------------------------------------------------------------------------
 
-C_FILES := $(wildcard agent/*.[ch] agent/mib/*.[ch] ipmi/*.[ch] wol/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
-SHELL_FILES := .ci/run $(wildcard tests/lab/*.sh tests/lab/chassis tests/integration/*.t tests/integration/*.sh tests/bench/run tests/bench/*.sh)
+C_FILES := $(wildcard agent/*.[ch] agent/mib/*.[ch] agent/stack/*.[ch] ipmi/*.[ch] wol/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
+SHELL_FILES := .ci/run $(wildcard tests/lab/*.sh tests/lab/chassis tests/lab/hypervisor tests/lab/carrier tests/lab/qemu-machine tests/integration/*.t tests/integration/*.sh tests/bench/run tests/bench/*.sh)
 
 lint: deps
 	clang-format --dry-run --Werror $(C_FILES)

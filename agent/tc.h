@@ -65,6 +65,30 @@ enum pm_result {
 	PM_RESULT_INTERNAL_ERROR
 };
 
+enum pm_vm_admin_state {
+	PM_VM_WISH_RUNNING = 1,
+	PM_VM_WISH_SUSPENDED,
+	PM_VM_WISH_PAUSED,
+	PM_VM_WISH_SHUTDOWN
+};
+
+enum pm_vm_state { /* the numbers of RFC 7666, VirtualMachineOperState */
+		   PM_VM_UNKNOWN = 1,
+		   PM_VM_OTHER,
+		   PM_VM_PREPARING,
+		   PM_VM_RUNNING,
+		   PM_VM_SUSPENDING,
+		   PM_VM_SUSPENDED,
+		   PM_VM_RESUMING,
+		   PM_VM_PAUSED,
+		   PM_VM_MIGRATING,
+		   PM_VM_SHUTTING_DOWN,
+		   PM_VM_SHUTDOWN,
+		   PM_VM_CRASHED
+};
+
+enum pm_stack_admin_state { PM_STACK_WISH_RUNNING = 1, PM_STACK_WISH_OFF }; /* pmMachineStackAdminState */
+
 enum pm_power_on_method { PM_ON_AUTO = 1, PM_ON_IPMI, PM_ON_WOL };
 
 enum pm_wol_method { PM_WOL_ETHERNET = 1, PM_WOL_UDP };
@@ -161,10 +185,11 @@ enum pm_event_kind {
 
 enum pm_severity { PM_SEVERITY_OK = 1, PM_SEVERITY_WARNING, PM_SEVERITY_CRITICAL, PM_SEVERITY_UNKNOWN };
 
-/* The labels of PmCommand, PmResult, PmPowerState, PmJobState and pmJobStepAction as in the MIB; for texts. */
+/* The labels of PmCommand, PmResult, PmPowerState, PmVmStateTC, PmJobState and pmJobStepAction as in the MIB; for texts. */
 const char *pm_command_name(enum pm_command command);
 const char *pm_result_name(enum pm_result result);
 const char *pm_power_state_name(enum pm_power_state state);
+const char *pm_vm_state_name(enum pm_vm_state state);
 const char *pm_job_state_name(enum pm_job_state state);
 const char *pm_step_action_name(enum pm_step_action action);
 
