@@ -20,6 +20,10 @@ lab_machine() {
 # machine_power NAME on|off|reset|shutdown: by its front panel, behind the agent's back.
 machine_power() {
     local item
+    if [[ -e $LAB/machine/$1/qemu ]]; then
+        lab_qemu_power "$1" "$2"
+        return
+    fi
     case $2 in
     on) item='power 1' ;;
     off) item='power 0' ;;
@@ -135,10 +139,19 @@ set_working_mc 0x20
     guid $(lab_random 16)
     ${4:+bmc_key \"$4\"}
   endlan
-  chassis_control "$LAB_ROOT/tests/lab/chassis $LAB/machine/$1"
+$(lab_bmc_chassis "$1")
   user 1 false "" "" user 10 none md2 md5 straight
   user 2 true "$2" "$3" admin 10 none md2 md5 straight
 END
+}
+
+# A process (machine.c), or QEMU (stack.sh).
+lab_bmc_chassis() {
+    if [[ -e $LAB/machine/$1/qemu ]]; then
+        lab_qemu_chassis "$1"
+    else
+        printf '  chassis_control "%s %s"\n' "$LAB_ROOT/tests/lab/chassis" "$LAB/machine/$1"
+    fi
 }
 
 bmc_start() {

@@ -8,6 +8,7 @@
 #   lab_bmc web01                     bmc.sh      ipmi_sim in front of a process that is the machine
 #   lab_farm --count 100; farm …      farm.sh     thousands of simulated BMCs in one process, with faults to order
 #   lab_segment lan; lab_sleeper …    segment.sh  Ethernet segments and machines that wake on a magic packet
+#   lab_libvirtd hv; lab_vm hv db1    stack.sh    hypervisors, VMs nested in VMs, machines of QEMU
 #   lab_agent_conf <<END; lab_agent   agent.sh    pmstackd as an ordinary user with CAP_NET_RAW
 #
 # Functions return 0, or 1 with a line on standard error. Variables for the caller are in capitals:
@@ -30,6 +31,8 @@ PATH=$PATH:/usr/sbin:/sbin
 . "$LAB_ROOT/tests/lab/farm.sh"
 # shellcheck source=tests/lab/segment.sh
 . "$LAB_ROOT/tests/lab/segment.sh"
+# shellcheck source=tests/lab/stack.sh
+. "$LAB_ROOT/tests/lab/stack.sh"
 # shellcheck source=tests/lab/agent.sh
 . "$LAB_ROOT/tests/lab/agent.sh"
 

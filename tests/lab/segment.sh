@@ -130,9 +130,10 @@ lab_sleeper_links() {
 lab_sleeper_start() {
     local name=$1 netns=$2
     shift 2
+    local command=("$LAB_ROOT/tests/lab/chassis" "$LAB/machine/$name" set power 1)
+    [[ ! -e $LAB/machine/$name/qemu ]] || command=(setsid --fork "$LAB_ROOT/tests/lab/qemu-machine" "$LAB" "$name")
     lab_spawn "sleeper-$name" nsenter --net="/run/netns/$netns" \
-        env PM_LAB_CALLER=nic PM_LAB_MACHINE="$(lab_program machine)" "$(lab_program sleeper)" "$@" \
-        "$LAB_ROOT/tests/lab/chassis" "$LAB/machine/$name" set power 1
+        env PM_LAB_CALLER=nic PM_LAB_MACHINE="$(lab_program machine)" "$(lab_program sleeper)" "$@" "${command[@]}"
     wait_until 5 lab_log_has "sleeper-$name" '^# listening' || lab_complain "the sleeper $name does not listen"
 }
 
