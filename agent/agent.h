@@ -24,6 +24,9 @@ struct pm_batch;
 struct pm_group;
 struct pm_job;
 struct pm_jobs;
+struct pm_hypervisor;
+struct pm_vm;
+struct stack_driver;
 
 struct pm_event {
 	uint32_t index; /* pmEventIndex: 1, 2, 3, ... for each machine, over restarts */
@@ -124,6 +127,16 @@ struct pm_machine {
 	struct pm_nic *nics;
 	size_t nic_count;
 
+	struct pm_hypervisor *hypervisors; /* in the order of the configuration */
+	size_t hypervisor_count;
+	struct pm_vm **vms; /* ascending pmVmIndex */
+	size_t vm_count;
+	uint32_t vms_running; /* pmVmState is running */
+	enum pm_stack_admin_state stack_admin_state;
+	bool vms_loaded;    /* those of the store are here */
+	uint32_t *vms_gone; /* indexes of those that the store still has as defined */
+	size_t vms_gone_count;
+
 	struct pm_clock probe_clock;
 	struct pm_probe *probe;
 	unsigned probe_misses;
@@ -148,6 +161,7 @@ struct pm_agent {
 	struct ipmi_engine *ipmi;
 	struct wol_engine *wol;
 	struct pm_prober *prober;
+	const struct stack_driver *stack_driver; /* of all hypervisors */
 
 	struct pm_polling *polling;
 	struct pm_sweep *details; /* of BMCs */
@@ -178,6 +192,8 @@ struct pm_agent {
 	bool jobs_held;            /* none begins: they are being started, or machines are being removed */
 	struct pm_jobs *jobs;      /* of agent/job*.c alone */
 	uint64_t job_rows_changes; /* counts up when a row comes or goes */
+	uint64_t vm_rows_changes;  /* likewise */
+	uint32_t vms, vms_running; /* of all machines */
 
 	struct pm_machine *dirty; /* those with something to store */
 	struct pm_timer *flush_timer;

@@ -49,6 +49,7 @@ static void free_build(struct config_build *build)
 	config_free_claims(&build->bmcs);
 	config_free_claims(&build->macs);
 	config_free_claims(&build->uuids);
+	config_free_claims(&build->uris);
 	config_free_claims(&build->titles);
 }
 

@@ -29,7 +29,7 @@ struct config_build {
 	const struct pm_credentials **credentials; /* by name */
 	size_t credentials_indexed;
 	bool *credentials_used; /* in the order of inventory->credentials */
-	struct config_claims names, bmcs, macs, uuids, titles;
+	struct config_claims names, bmcs, macs, uuids, uris, titles;
 	size_t machine_room;   /* machines that inventory->machines has memory for */
 	bool machines_missing; /* not every machine was built, because of errors */
 };
@@ -88,10 +88,23 @@ bool config_check_address(struct config_report *report, const struct config_node
 /* Makes equal what is the same address, as far as that can be seen without asking a name server. */
 void config_normalize_address(const char *address, char *text, size_t size);
 
+/* --- config_uri.c ----------------------------------------------------------------------------- */
+
+/* Why this can be no libvirt URI, as the rest of a sentence; NULL: it can. */
+const char *config_uri_problem(const char *uri);
+
+/* A good URI as everybody may see it, without parameters that name keys or commands; shown has 256 octets. */
+void config_show_uri(const char *uri, char *shown);
+
+/* Makes equal, in place, what is the same URI in another spelling. */
+void config_normalize_uri(char *uri);
+
 /* --- config_check.c: what no two machines may share ------------------------------------------- */
 
 void config_claim(struct config_build *build, struct config_claims *claims, const char *key,
 		  const char *machine, const char *file, int line);
+/* That this machine has that hypervisor, by its URI as it is shown. */
+void config_claim_uri(const struct config_scope *scope, const struct config_node *node, const char *uri);
 /* Checks a title of at most max octets, and claims it for this kind of section. */
 void config_check_title(struct config_build *build, const struct config_node *node, size_t max);
 

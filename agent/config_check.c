@@ -107,11 +107,35 @@ static void report_uuid(struct config_report *report, const struct config_claim 
 		     claim->key, first->machine, first->file, first->line);
 }
 
+static void report_uri(struct config_report *report, const struct config_claim *claim,
+		       const struct config_claim *first)
+{
+	config_error(
+	    report, claim->file, claim->line,
+	    "machine \"%s\" has the hypervisor %s, which \"%s\" has already (%s:%d): its VMs would be in two "
+	    "stacks",
+	    claim->machine, claim->key, first->machine, first->file, first->line);
+}
+
 static void report_title(struct config_report *report, const struct config_claim *claim,
 			 const struct config_claim *first)
 {
 	config_error(report, claim->file, claim->line, "%s is already in %s:%d", claim->key, first->file,
 		     first->line);
+}
+
+void config_claim_uri(const struct config_scope *scope, const struct config_node *node, const char *uri)
+{
+	char *key = strdup(uri);
+
+	if (!key) {
+		config_error(scope->build->report, node->file, node->line, "out of memory");
+		return;
+	}
+	config_normalize_uri(key);
+	config_claim(scope->build, &scope->build->uris, key, scope->machine->name, node->file,
+		     config_line(node, "uri"));
+	free(key);
 }
 
 void config_check_title(struct config_build *build, const struct config_node *node, size_t max)
@@ -139,5 +163,6 @@ void config_check_claims(struct config_build *build)
 	check_unique(build, &build->bmcs, report_bmc);
 	check_unique(build, &build->macs, report_mac);
 	check_unique(build, &build->uuids, report_uuid);
+	check_unique(build, &build->uris, report_uri);
 	check_unique(build, &build->titles, report_title);
 }

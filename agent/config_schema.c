@@ -55,8 +55,14 @@ static cfg_opt_t probe_keys[] = {
 };
 
 static cfg_opt_t host_keys[] = {ONE("ssh"), ONE("local"), CFG_END()};
-static cfg_opt_t stack_keys[] = {ONE("uri"), ONE("parallel"), CFG_END()};
-static cfg_opt_t guest_keys[] = {ONE("uri"), CFG_END()};
+static cfg_opt_t stack_keys[] = {
+    ONE("uri"),     ONE("parallel"), ONE("autostart"), ONE("poll-interval"), ONE("connect-timeout"),
+    ONE("suspend"), CFG_END(),
+};
+static cfg_opt_t guest_keys[] = {
+    ONE("uri"),           ONE("parent"),          ONE("parallel"), ONE("autostart"),
+    ONE("poll-interval"), ONE("connect-timeout"), ONE("suspend"),  CFG_END(),
+};
 static cfg_opt_t group_keys[] = {LIST("members"), ONE("stagger"), CFG_END()};
 static cfg_opt_t console_keys[] = {LIST("command"), CFG_END()};
 static cfg_opt_t no_keys[] = {CFG_END()};

@@ -14,7 +14,9 @@
 #include "agent/poll.h"
 #include "agent/privilege.h"
 #include "agent/settings.h"
+#include "agent/stack/stack.h"
 #include "agent/text.h"
+#include "agent/vm.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -30,6 +32,7 @@
 #define EXPIRE_PAUSE_MS    50   /* between some machines and the next */
 #define RESOLVER_THREADS   "16" /* libuv's; 8 for BMCs, 8 for probes */
 #define IPMI_CLOSE_MS      2000
+#define STACK_CLOSE_MS     2000
 #define STOP_MS            3000 /* everything has closed by then, or never will */
 #define RELOAD_WAIT_MS     5
 #define RELOAD_WAITS_MAX   200
@@ -192,7 +195,7 @@ static void log_summary(struct pm_agent *agent)
 {
 	const struct pm_notify_counts counts = pm_notify_counts(agent);
 	unsigned bmcs = 0, down = 0;
-	char polls[300];
+	char polls[300], stacks[150];
 
 	for (size_t i = 0; i < agent->machine_count; i++) {
 		bmcs += agent->machines[i]->bmc != NULL;
@@ -209,6 +212,8 @@ static void log_summary(struct pm_agent *agent)
 	    (unsigned long long)ipmi_engine_bad_packets(agent->ipmi));
 	pm_poll_summary(agent, polls, sizeof(polls));
 	pm_log(LOG_NOTICE, "summary: %s", polls);
+	pm_stack_summary(agent, stacks, sizeof(stacks));
+	pm_log(LOG_NOTICE, "summary: %s", stacks);
 }
 
 static void stop(struct daemon *daemon);
@@ -309,12 +314,14 @@ static void stop(struct daemon *daemon)
 		       "what happened last could not be written: jobs are taken up, or reported, as they "
 		       "were before at the next start");
 	pm_agentx_stop(); /* what it serves is about to go */
-	daemon->closing = 3;
+	daemon->closing = daemon->options->stack_driver->stop ? 4 : 3;
 	daemon->stop_timer = pm_timer_new(&daemon->loop, abandon, daemon);
 	pm_timer_start(daemon->stop_timer, STOP_MS);
 	ipmi_engine_close(agent->ipmi, IPMI_CLOSE_MS, on_engine_closed, daemon);
 	wol_engine_close(agent->wol, on_engine_closed, daemon);
 	pm_prober_close(agent->prober, on_engine_closed, daemon);
+	if (daemon->options->stack_driver->stop)
+		daemon->options->stack_driver->stop(&daemon->loop, STACK_CLOSE_MS, on_engine_closed, daemon);
 }
 
 /* --- the start -------------------------------------------------------------------------------- */
@@ -473,6 +480,7 @@ enum pm_exit pm_daemon_run(const struct pm_daemon_options *options, bool *abando
 	daemon->options = options;
 	daemon->agent.loop = &daemon->loop;
 	daemon->agent.config_path = options->config_path;
+	daemon->agent.stack_driver = options->stack_driver;
 	daemon->agent.started_ms = pm_time_ms();
 	daemon->agent.set_lock =
 	    (int32_t)pm_jitter(INT32_MAX); /* RFC 2579, TestAndIncr: the old value is not known */
@@ -493,7 +501,8 @@ enum pm_exit pm_daemon_run(const struct pm_daemon_options *options, bool *abando
 		stop(daemon);
 	}
 	run_loop(daemon);
-	*abandoned = daemon->abandoned;
+	*abandoned =
+	    daemon->abandoned || (options->stack_driver->abandoned && options->stack_driver->abandoned());
 	if (!daemon->abandoned)
 		free(daemon);
 	return status;

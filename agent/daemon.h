@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+struct stack_driver;
+
 enum pm_exit { PM_EXIT_OK = 0, PM_EXIT_CONFIG = 1, PM_EXIT_USAGE = 2, PM_EXIT_START = 3 };
 
 /* NULL: as the configuration says. */
@@ -12,6 +14,7 @@ struct pm_daemon_options {
 	const char *config_path;
 	const char *master;
 	const char *state_directory;
+	const struct stack_driver *stack_driver; /* what speaks to hypervisors; never NULL */
 };
 
 /*

@@ -22,9 +22,12 @@ static const struct {
     {PM_EVENT_POWER_STATE, PM_SEVERITY_UNKNOWN, "power state is unknown", "power states are unknown"},
     {PM_EVENT_POWER_STATE, PM_SEVERITY_OK, "change of power state", "changes of power state"},
     {PM_EVENT_JOB_FAILED, PM_SEVERITY_WARNING, "verb was not begun", "verbs were not begun"},
-    {PM_EVENT_HOST, PM_SEVERITY_WARNING, "operating system no longer answers",
-     "operating systems no longer answer"},
-    {PM_EVENT_HOST, PM_SEVERITY_OK, "operating system answers", "operating systems answer"},
+    {PM_EVENT_HOST, PM_SEVERITY_WARNING, "operating system or hypervisor no longer answers",
+     "operating systems or hypervisors no longer answer"},
+    {PM_EVENT_HOST, PM_SEVERITY_OK, "operating system or hypervisor answers",
+     "operating systems or hypervisors answer"},
+    {PM_EVENT_VM_STATE, PM_SEVERITY_OK, "change of a VM", "changes of VMs"},
+    {PM_EVENT_VM_STATE, PM_SEVERITY_CRITICAL, "crash of a VM", "crashes of VMs"},
 };
 
 #define KIND_COUNT (sizeof(kinds) / sizeof(*kinds))
@@ -57,12 +60,23 @@ static struct storm *storm_of(struct pm_event_log *log, enum pm_event_kind kind,
 	return NULL;
 }
 
+/* Many in a row may be of one machine. */
+static bool is_last(const struct storm *storm, const char *name)
+{
+	size_t length = strlen(name);
+
+	return storm->length >= length && strcmp(storm->names + storm->length - length, name) == 0 &&
+	       (storm->length == length || storm->names[storm->length - length - 1] == ' ');
+}
+
 static void hold_back(struct storm *storm, const char *name)
 {
 	static const char more[] = ", ...";
 	size_t length = strlen(name) + 2;
 
 	storm->held++;
+	if (is_last(storm, name))
+		return;
 	if (storm->length + length + sizeof(more) < NAMES_MAX)
 		storm->length +=
 		    (size_t)sprintf(storm->names + storm->length, "%s%s", storm->length ? ", " : "", name);
@@ -70,13 +84,15 @@ static void hold_back(struct storm *storm, const char *name)
 		snprintf(storm->names + storm->length, NAMES_MAX - storm->length, "%s", more);
 }
 
+/* Of VMs, so many may be one machine's that its history does not keep them all. */
 static void summarize(struct storm *storm, size_t kind)
 {
 	bool goes_on = storm->lines + storm->held > LINES_MAX;
 
 	if (storm->held > 0)
-		pm_log(level_of(kinds[kind].severity), "%u more %s: %s; each is in pmEventTable", storm->held,
-		       storm->held == 1 ? kinds[kind].one : kinds[kind].many, storm->names);
+		pm_log(level_of(kinds[kind].severity), "%u more %s: %s; %s in pmEventTable", storm->held,
+		       storm->held == 1 ? kinds[kind].one : kinds[kind].many, storm->names,
+		       kinds[kind].kind == PM_EVENT_VM_STATE ? "the newest are" : "each is");
 	*storm = (struct storm){.goes_on = goes_on};
 }
 

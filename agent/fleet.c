@@ -8,6 +8,7 @@
 #include "agent/poll.h"
 #include "agent/settings.h"
 #include "agent/state.h"
+#include "agent/vm.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -159,10 +160,12 @@ static int make_nics(struct pm_machine *machine, const struct pm_machine_config 
 static void free_machine(struct pm_machine *machine)
 {
 	pm_poll_stop(machine);
+	pm_stack_stop(machine);
 	free_bmc(machine);
 	pm_flush_forget(machine);
 	pm_event_free_all(machine);
 	pm_jobs_forget(machine);
+	pm_stack_free(machine);
 	free(machine->nics);
 	free(machine);
 }
@@ -333,6 +336,9 @@ static void settle(struct pm_agent *agent, struct pm_machine *machine)
 	for (size_t i = 0; i < machine->nic_count; i++)
 		pm_settings_defaults(
 		    &(struct pm_setting_owner){.agent = agent, .machine = machine, .nic = &machine->nics[i]});
+	for (size_t i = 0; i < machine->vm_count; i++)
+		pm_settings_defaults(
+		    &(struct pm_setting_owner){.agent = agent, .machine = machine, .vm = machine->vms[i]});
 }
 
 static void remove_gone(struct pm_agent *agent)
@@ -383,13 +389,15 @@ static void restore(struct pm_agent *agent)
 	struct pm_error err = {""};
 
 	if (pm_store_states_load(agent->store, restore_state, agent, &err) < 0 ||
-	    pm_store_events_load(agent->store, restore_event, agent, &err) < 0)
+	    pm_store_events_load(agent->store, restore_event, agent, &err) < 0 ||
+	    pm_stack_restore(agent, &err) < 0)
 		pm_log(LOG_ERR, "what was known before can not be read: %s", err.text);
 }
 
 static void switch_to(struct pm_agent *agent, struct pm_inventory *inventory, struct change *changes,
 		      struct pm_machine **machines)
 {
+	struct pm_inventory *old = agent->inventory;
 	size_t count = inventory->machine_count;
 	bool any_new = false, readable;
 
@@ -413,10 +421,12 @@ static void switch_to(struct pm_agent *agent, struct pm_inventory *inventory, st
 	free(agent->machines);
 	agent->machines = machines;
 	agent->machine_count = count;
-	pm_inventory_free(agent->inventory);
 	agent->inventory = inventory;
 	if (any_new)
 		restore(agent);
+	for (size_t i = 0; i < count; i++)
+		pm_stack_apply(machines[i]);
+	pm_inventory_free(old);
 	readable = pm_settings_readable(agent);
 	pm_groups_rebuild(agent, !readable);
 	for (size_t i = 0; i < count; i++)
@@ -454,6 +464,8 @@ void pm_fleet_stop(struct pm_agent *agent)
 {
 	for (size_t i = 0; i < agent->machine_count; i++)
 		pm_poll_stop(agent->machines[i]);
+	for (size_t i = 0; i < agent->machine_count; i++)
+		pm_stack_stop(agent->machines[i]);
 }
 
 void pm_fleet_free(struct pm_agent *agent)

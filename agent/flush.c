@@ -6,6 +6,7 @@
 #include "agent/log.h"
 #include "agent/notify.h"
 #include "agent/state.h"
+#include "agent/vm.h"
 
 #define DELAY_MS       200
 #define PAUSE_MS       20
@@ -122,6 +123,8 @@ static int store_all(struct pm_agent *agent, struct pm_error *err)
 		error = store_state(machine, err);
 		if (!error)
 			error = store_events(machine, err);
+		if (!error)
+			error = pm_stack_store(machine, err);
 	}
 	if (!error)
 		error = pm_notify_store(agent, err);
@@ -139,6 +142,7 @@ static void mark_machines(struct pm_agent *agent)
 		machine->dirty = machine->state_dirty = false;
 		for (unsigned e = 0; e < PM_EVENT_RING; e++)
 			machine->events[e].stored = true;
+		pm_stack_stored(machine);
 	}
 }
 

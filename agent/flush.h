@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * What has happened goes to the store in one transaction with all that happened meanwhile: jobs and their steps, events,
- * states, notifications. Its commit is quick; a helper thread then brings it to the disk. Commits are numbered: the
+ * states, VMs, notifications. Its commit is quick; a helper thread then brings it to the disk. Commits are numbered: the
  * generation of a thing is that of the commit it was in.
  *
  *   in the transaction       pm_jobs_store(), pm_notify_store()

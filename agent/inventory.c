@@ -84,20 +84,11 @@ static void free_nic(struct pm_nic_config *nic)
 	pm_secret_clear(&nic->secureon);
 }
 
-static void free_guests(struct pm_guest_config *guests, size_t count)
+static void free_hypervisor(struct pm_hypervisor_config *hypervisor)
 {
-	for (size_t i = 0; i < count; i++) {
-		free(guests[i].name);
-		free(guests[i].uri);
-		free_guests(guests[i].guests, guests[i].guest_count);
-	}
-	free(guests);
-}
-
-static void free_stack(struct pm_stack_config *stack)
-{
-	free(stack->uri);
-	free_guests(stack->guests, stack->guest_count);
+	free(hypervisor->uri);
+	free(hypervisor->shown);
+	free(hypervisor->guest);
 }
 
 static void free_optional_parts(struct pm_machine_config *machine)
@@ -122,9 +113,9 @@ static void free_machine(struct pm_machine_config *machine)
 	for (size_t i = 0; i < machine->nic_count; i++)
 		free_nic(&machine->nics[i]);
 	free(machine->nics);
-	for (size_t i = 0; i < machine->stack_count; i++)
-		free_stack(&machine->stacks[i]);
-	free(machine->stacks);
+	for (size_t i = 0; i < machine->hypervisor_count; i++)
+		free_hypervisor(&machine->hypervisors[i]);
+	free(machine->hypervisors);
 }
 
 static void free_group(struct pm_group_config *group)

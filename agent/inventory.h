@@ -77,19 +77,24 @@ struct pm_host_config {
 	bool local;
 };
 
-/* A VM that is a hypervisor itself; guests nest to any depth. */
-struct pm_guest_config {
-	char *name;
-	char *uri;
-	struct pm_guest_config *guests;
-	size_t guest_count;
-};
+enum pm_suspend_method {
+	PM_SUSPEND_PAUSE = 1,
+	PM_SUSPEND_GUEST
+}; /* stopped by the hypervisor; S3 by the guest's agent */
 
-struct pm_stack_config {
-	char *uri; /* libvirt connection URI */
-	unsigned parallel;
-	struct pm_guest_config *guests;
-	size_t guest_count;
+/* A hypervisor: on the machine itself, or in a VM of another one of the machine, to any depth. */
+struct pm_hypervisor_config {
+	char *uri;         /* libvirt connection URI */
+	char *shown;       /* the same without secrets, at most 255 octets */
+	char *guest;       /* the name of the VM in which it runs; NULL: on the machine itself */
+	size_t on;         /* guest: which of the machine's hypervisors has that VM; comes before this one */
+	unsigned parallel; /* steps at the same time on its VMs */
+	bool autostart;    /* powerOn of the machine starts its VMs that are marked so */
+	enum pm_suspend_method suspend;
+	unsigned connect_timeout_s; /* until it answers, after what it runs on has come up */
+	unsigned poll_interval_ms;  /* between two lists */
+	const char *file;
+	int line;
 };
 
 enum pm_off_method { PM_OFF_HOST = 1, PM_OFF_BMC_SOFT, PM_OFF_BMC };
@@ -111,8 +116,8 @@ struct pm_machine_config {
 	size_t nic_count;
 	struct pm_probe_config *probe;
 	struct pm_host_config *host;
-	struct pm_stack_config *stacks; /* any number of hypervisors */
-	size_t stack_count;
+	struct pm_hypervisor_config *hypervisors; /* each behind the one it runs on */
+	size_t hypervisor_count;
 	const char *file; /* where it was declared; one of the inventory's files */
 	int line;
 };

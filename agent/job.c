@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The life of a job: accepted, waits, begins, ends. */
+/* The life of a job: accepted, waits, begins. */
 #include "agent/job.h"
 
 #include "agent/event.h"
@@ -12,6 +12,7 @@
 #include "agent/state.h"
 #include "agent/steady.h"
 #include "agent/text.h"
+#include "agent/vm.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +22,6 @@
 #define QUEUE_MAX           16384
 #define IDENTIFY_INTERVAL_S 15
 #define TIMEOUT_DEFAULT_S   600
-#define TIMEOUT_MARGIN_S    60 /* of a verb, beside what its steps may take */
 #define TIMEOUT_MAX_S       86400
 #define VM_TIMEOUT_S        180
 
@@ -62,19 +62,22 @@ static struct pm_job_spec spec_of(const struct pm_job_request *request)
 
 	pm_job_spec_defaults(&spec);
 	spec.action = request->action;
-	spec.scope = is_graceful(request->action) ? PM_SCOPE_STACK_AND_MACHINE : PM_SCOPE_MACHINE;
+	spec.scope = request->scope                 ? request->scope
+		     : is_graceful(request->action) ? PM_SCOPE_STACK_AND_MACHINE
+						    : PM_SCOPE_MACHINE;
+	spec.timeout_s = 0;
+	spec.vm_timeout_s = request->machine->vm_timeout_s;
+	spec.vm = request->vm;
 	spec.nic = request->nic;
 	spec.setting = request->setting;
 	return spec;
 }
 
-static uint32_t timeout_of(const struct pm_step *steps, int count)
+static uint32_t timeout_of(const struct pm_plan *plan)
 {
-	uint32_t sum_s = TIMEOUT_MARGIN_S;
-
-	for (int i = 0; i < count; i++)
-		sum_s += steps[i].timeout_s;
-	return sum_s < TIMEOUT_DEFAULT_S ? TIMEOUT_DEFAULT_S : sum_s > TIMEOUT_MAX_S ? TIMEOUT_MAX_S : sum_s;
+	return plan->timeout_s < TIMEOUT_DEFAULT_S ? TIMEOUT_DEFAULT_S
+	       : plan->timeout_s > TIMEOUT_MAX_S   ? TIMEOUT_MAX_S
+						   : plan->timeout_s;
 }
 
 static bool same_setting(const struct pm_bmc_setting *a, const struct pm_bmc_setting *b)
@@ -94,20 +97,52 @@ static bool same_setting(const struct pm_bmc_setting *a, const struct pm_bmc_set
 	}
 }
 
-/*
- * The same verb, whichever object it was SET by, by the same way: powerOn may go by the BMC or by a NIC. Not one that
- * waits for its delay: who asks now does not mean then.
- */
-static bool same(const struct pm_job *job, const struct pm_job_spec *spec, const struct pm_step *first)
+/* Scope is not used for a VM, where there is no stack, and by what does not take anything down. */
+static bool same_extent(const struct pm_job *job, const struct pm_job_spec *spec)
 {
-	const struct pm_machine *machine = job->machine;
+	bool has_scope = is_graceful(spec->action) || spec->action == PM_COMMAND_POWER_OFF ||
+			 spec->action == PM_COMMAND_CYCLE || spec->action == PM_COMMAND_RESET;
 
-	if (!job->steps || job->spec.action != spec->action || job->steps[0].action != first->action ||
-	    !same_setting(&job->spec.setting, &spec->setting) || job->list == &machine->agent->jobs_delayed)
+	return job->spec.vm == spec->vm &&
+	       (spec->vm || !has_scope || pm_job_is_plain(job) || job->spec.scope == spec->scope);
+}
+
+/* Not one that waits for its delay: who asks now does not mean then. */
+static bool asks_the_same(const struct pm_job *job, const struct pm_job_spec *spec)
+{
+	return job->steps && job->spec.action == spec->action && same_extent(job, spec) &&
+	       same_setting(&job->spec.setting, &spec->setting) &&
+	       job->list != &job->machine->agent->jobs_delayed;
+}
+
+static const struct pm_step *find_step(const struct pm_step *steps, unsigned count,
+				       enum pm_step_action action)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (steps[i].action == action)
+			return &steps[i];
+	return NULL;
+}
+
+static bool same_nic(const struct pm_job *job, const struct pm_job_spec *spec)
+{
+	return job->spec.wol_addr_length == spec->wol_addr_length &&
+	       pm_plan_nic(job->machine, job->spec.nic) == pm_plan_nic(job->machine, spec->nic);
+}
+
+/*
+ * The same verb, whichever object it was SET by, by the same way: powerOn may go by the BMC or by a NIC. How far the job has
+ * come meanwhile, and so what it would begin with now, is nothing to that.
+ */
+static bool same(const struct pm_job *job, const struct pm_job_spec *spec, const struct pm_plan *plan)
+{
+	bool wakes = find_step(job->steps, job->step_count, PM_STEP_WAKE_SEND) != NULL;
+
+	if (!asks_the_same(job, spec))
 		return false;
-	return first->action != PM_STEP_WAKE_SEND ||
-	       (job->spec.wol_addr_length == spec->wol_addr_length &&
-		pm_plan_nic(machine, job->spec.nic) == pm_plan_nic(machine, spec->nic));
+	if (find_step(plan->steps, plan->count, PM_STEP_WAKE_SEND))
+		return wakes && same_nic(job, spec);
+	return !wakes || !find_step(plan->steps, plan->count, PM_STEP_BMC_POWER_UP);
 }
 
 /* --- accept ----------------------------------------------------------------------------------- */
@@ -149,7 +184,7 @@ static void on_clock(void *data)
 	struct pm_agent *agent = job->machine->agent;
 
 	if (job->list == &agent->jobs_running) {
-		pm_action_over(job);
+		pm_steps_over(job);
 	} else {
 		pm_job_take_out(job);
 		pm_job_append(&agent->jobs_waiting, job);
@@ -162,13 +197,10 @@ int pm_job_hold(struct pm_job *job, struct pm_error *err)
 	struct pm_machine *machine = job->machine;
 	struct pm_job_run *run = calloc(1, sizeof(*run));
 
-	if (!run || !(run->clock = pm_timer_new(machine->agent->loop, on_clock, job)) ||
-	    !(run->timer = pm_action_timer(job))) {
-		pm_timer_free(run ? run->clock : NULL);
+	if (!run || !(run->clock = pm_timer_new(machine->agent->loop, on_clock, job))) {
 		free(run);
 		return pm_fail(err, ENOMEM, "no memory for a job");
 	}
-	run->job = job;
 	run->reserved = true;
 	machine->agent->jobs_reserved++;
 	machine->job = job;
@@ -183,8 +215,7 @@ void pm_job_let_go(struct pm_job *job)
 
 	if (!run)
 		return;
-	pm_action_stop(job);
-	pm_gate_leave(run);
+	pm_steps_free(job);
 	pm_job_promise(job, false);
 	if (job->list)
 		pm_job_take_out(job);
@@ -196,18 +227,17 @@ void pm_job_let_go(struct pm_job *job)
 	if (run->batch)
 		pm_batch_left(job);
 	pm_timer_free(run->clock);
-	pm_timer_free(run->timer);
 	free(run);
 	job->run = NULL;
 }
 
 static struct pm_job *new_job(const struct pm_job_request *request, const struct pm_job_spec *spec,
-			      const struct pm_step *steps, int count, struct pm_error *err)
+			      struct pm_plan *plan, struct pm_error *err)
 {
 	struct pm_job *job = pm_job_new(request->machine, "", NULL);
 	unsigned history_s = request->machine->agent->inventory->agent.history_s;
 
-	if (!job || pm_job_take_steps(job, steps, (unsigned)count) < 0 || pm_job_hold(job, err) < 0) {
+	if (!job || pm_job_hold(job, err) < 0) {
 		if (job)
 			pm_job_free(job);
 		pm_error_set(err, "no memory for a job");
@@ -215,33 +245,75 @@ static struct pm_job *new_job(const struct pm_job_request *request, const struct
 	}
 	job->origin = request->origin;
 	job->spec = *spec;
-	job->spec.timeout_s = timeout_of(steps, count);
+	job->spec.timeout_s = timeout_of(plan);
+	pm_job_take_steps(job, plan);
 	job->retain_s = history_s < PM_JOB_RETAIN_MAX_S ? history_s : PM_JOB_RETAIN_MAX_S;
 	job->row_status = PM_ROW_ACTIVE;
 	return job;
 }
 
-int pm_job_reserve(const struct pm_job_request *request, struct pm_job **out, struct pm_error *err)
+static int reserve_planned(const struct pm_job_request *request, const struct pm_job_spec *spec,
+			   struct pm_plan *plan, struct pm_job **out, struct pm_error *err)
 {
 	struct pm_machine *machine = request->machine;
-	const struct pm_job_spec spec = spec_of(request);
-	struct pm_step steps[PM_STEPS_MAX];
-	int count = pm_plan(machine, &spec, request->origin == PM_ORIGIN_CHASSIS_CONTROL, steps, err);
 	int error;
 
-	*out = NULL;
-	if (count > 0 && machine->job && same(machine->job, &spec, steps))
+	if (machine->job && same(machine->job, spec, plan))
 		return 0;
-	if (count < 0)
-		return count;
 	error = pm_job_check_free(machine, err);
 	if (error)
 		return error;
-	*out = new_job(request, &spec, steps, count, err);
+	*out = new_job(request, spec, plan, err);
 	return *out ? 0 : -ENOMEM;
 }
 
+/* In the middle of it there may be no plan for it: a VM that reboots is off for a moment. */
+static bool is_under_way(const struct pm_machine *machine, const struct pm_job_spec *spec)
+{
+	bool by_one_way = spec->action != PM_COMMAND_POWER_ON && spec->action != PM_COMMAND_WAKE;
+
+	return machine->job && !pm_job_is_plain(machine->job) && by_one_way &&
+	       asks_the_same(machine->job, spec);
+}
+
+int pm_job_reserve(const struct pm_job_request *request, struct pm_job **out, struct pm_error *err)
+{
+	const struct pm_job_spec spec = spec_of(request);
+	struct pm_plan plan;
+	int error;
+
+	*out = NULL;
+	if (is_under_way(request->machine, &spec))
+		return 0;
+	error = pm_plan(request->machine, &spec, request->origin == PM_ORIGIN_CHASSIS_CONTROL, &plan, err);
+	if (error)
+		return error;
+	error = reserve_planned(request, &spec, &plan, out, err);
+	pm_plan_free(&plan);
+	return error;
+}
+
 /* --- journal ---------------------------------------------------------------------------------- */
+
+bool pm_job_is_careful(const struct pm_job *job)
+{
+	return job->machine->config->hypervisor_count && is_graceful(job->spec.action) &&
+	       job->spec.force != PM_FORCE_IMMEDIATELY;
+}
+
+struct pm_job_spec pm_job_plan_spec(const struct pm_job *job)
+{
+	struct pm_job_spec spec = job->spec;
+
+	if (job->origin != PM_ORIGIN_TABLE)
+		spec.timeout_s = 0;
+	return spec;
+}
+
+bool pm_job_is_plain(const struct pm_job *job)
+{
+	return job->machine->config->hypervisor_count == 0;
+}
 
 bool pm_job_may_begin(const struct pm_job *job)
 {
@@ -348,27 +420,12 @@ void pm_job_cancel(struct pm_job *job)
 	pm_job_remove(job);
 	if (written)
 		pm_flush(agent); /* or it would be done after a crash */
+	pm_jobs_pump(agent);     /* there is the room that it was promised */
 }
 
 /* --- begin ------------------------------------------------------------------------------------ */
 
-static void notify_job(const struct pm_job *job, enum pm_notification_type type, uint32_t event)
-{
-	struct pm_notification notification = {.type = type,
-					       .result = job->result,
-					       .action = job->spec.action,
-					       .nic = job->spec.nic,
-					       .event_index = event};
-
-	snprintf(notification.job_owner, sizeof(notification.job_owner), "%s", job->owner);
-	snprintf(notification.job_name, sizeof(notification.job_name), "%s", job->name);
-	snprintf(notification.job_label, sizeof(notification.job_label), "%s", job->label);
-	if (pm_job_has_ended(job))
-		pm_text_format(notification.text, sizeof(notification.text), "%s", pm_job_text(job));
-	pm_notify(job->machine->agent, job->machine, &notification);
-}
-
-static enum pm_power_state transition_of(const struct pm_job *job)
+enum pm_power_state pm_job_transition(const struct pm_job *job)
 {
 	switch (job->spec.action) {
 	case PM_COMMAND_POWER_ON:
@@ -394,7 +451,7 @@ void pm_job_tell_begin(struct pm_job *job, int64_t begin_ms)
 				      pm_job_title(job), pm_job_what(job));
 
 	job->begin_ms = begin_ms;
-	notify_job(job, PM_NOTIFY_JOB_STARTED, event);
+	pm_job_notify(job, PM_NOTIFY_JOB_STARTED, event);
 	pm_job_changed(job);
 }
 
@@ -422,9 +479,45 @@ static void start(struct pm_job *job)
 	agent->jobs_started++;
 	if (!job->begin_ms)
 		pm_job_tell_begin(job, pm_time_ms());
+	if (job->spec.vm)
+		pm_job_note_vm_result(job, PM_RESULT_NONE, "");
 	start_deadline(job);
-	pm_state_transition(job->machine, transition_of(job));
-	pm_action_start(job);
+	if (pm_job_is_plain(job))
+		pm_state_transition(job->machine, pm_job_transition(job));
+	pm_steps_start(job);
+}
+
+/* What it was to do may be something else by now: VMs have come and gone while it waited. */
+static int plan_anew(struct pm_job *job, struct pm_error *err)
+{
+	const struct pm_job_spec spec = pm_job_plan_spec(job);
+	struct pm_plan plan;
+	int error;
+
+	if (pm_job_is_plain(job) || job->run->written || job->run->resumed)
+		return 0;
+	error = pm_plan(job->machine, &spec, job->origin == PM_ORIGIN_CHASSIS_CONTROL, &plan, err);
+	if (error)
+		return error;
+	if (!spec.timeout_s)
+		job->spec.timeout_s = timeout_of(&plan);
+	pm_job_take_steps(job, &plan);
+	for (unsigned i = 0; i < job->step_count; i++)
+		job->steps[i].state = PM_JOB_SCHEDULED;
+	pm_job_changed(job);
+	return 0;
+}
+
+static void start_or_refuse(struct pm_job *job)
+{
+	struct pm_error err = {""};
+	int error = job->state == PM_JOB_SCHEDULED ? plan_anew(job, &err) : 0;
+
+	if (error)
+		pm_job_finish(job, error == -ENOMEM ? PM_RESULT_INTERNAL_ERROR : PM_RESULT_REJECTED,
+			      err.text);
+	else
+		start(job);
 }
 
 /* Inhibited is looked at once more: a SET may inhibit and start at the same time. */
@@ -435,7 +528,7 @@ static void start_if_possible(struct pm_job *job)
 	if (job->state == PM_JOB_SCHEDULED && pm_job_check_inhibit(job->machine, &err) < 0)
 		pm_job_finish(job, PM_RESULT_ABORTED, err.text);
 	else
-		start(job);
+		start_or_refuse(job);
 }
 
 /* A job may end as soon as it begins, and call this again: the loop that runs already goes on with the next one. */
@@ -462,10 +555,33 @@ unsigned pm_jobs_active(const struct pm_agent *agent)
 	       agent->jobs_running.count;
 }
 
+static struct pm_job *running_job(const struct pm_machine *machine)
+{
+	return machine->job && machine->job->list == &machine->agent->jobs_running ? machine->job : NULL;
+}
+
 void pm_job_observed(struct pm_machine *machine, enum pm_state_source asked)
 {
-	if (machine->job && machine->job->list == &machine->agent->jobs_running)
-		pm_action_observed(machine->job, asked);
+	if (running_job(machine))
+		pm_steps_observed(machine->job, asked);
+}
+
+void pm_job_vm_observed(struct pm_vm *vm)
+{
+	if (running_job(vm->machine))
+		pm_steps_vm_observed(vm->machine->job, vm);
+}
+
+void pm_job_vm_gone(struct pm_machine *machine, uint32_t vm, const char *why)
+{
+	if (running_job(machine))
+		pm_steps_vm_gone(machine->job, vm, why);
+}
+
+void pm_job_hypervisor_observed(struct pm_hypervisor *hypervisor)
+{
+	if (running_job(hypervisor->machine))
+		pm_steps_hypervisor_observed(hypervisor->machine->job);
 }
 
 static bool is_repeatable(const struct pm_job *job)
@@ -485,197 +601,8 @@ static bool is_repeatable(const struct pm_job *job)
 /* To be off is no wish of a reboot: done a second time it would be a second reboot. To be on again is one. */
 bool pm_step_is_repeatable(const struct pm_job *job, const struct pm_step *step)
 {
-	return !step->momentary &&
-	       (is_repeatable(job) || (job->spec.action == PM_COMMAND_REBOOT && step->goal == PM_POWER_ON));
-}
-
-/* --- end -------------------------------------------------------------------------------------- */
-
-enum pm_job_state pm_job_final_state(enum pm_result result)
-{
-	switch (result) {
-	case PM_RESULT_OK:
-	case PM_RESULT_ALREADY_IN_STATE:
-		return PM_JOB_SUCCEEDED;
-	case PM_RESULT_TIMEOUT:
-		return PM_JOB_TIMED_OUT;
-	case PM_RESULT_ABORTED:
-		return PM_JOB_ABORTED;
-	case PM_RESULT_INTERRUPTED:
-		return PM_JOB_INTERRUPTED;
-	default:
-		return PM_JOB_FAILED;
-	}
-}
-
-static void set_step_text(struct pm_step *step, const char *text)
-{
-	free(step->text);
-	step->text = text && *text ? strdup(text) : NULL;
-	step->changed = true;
-}
-
-void pm_step_begun(struct pm_job *job, struct pm_step *step)
-{
-	step->state = PM_JOB_RUNNING;
-	step->start_ms = pm_time_ms();
-	set_step_text(step, NULL);
-	pm_job_changed(job);
-}
-
-void pm_step_ended(struct pm_job *job, struct pm_step *step, enum pm_result result, const char *text)
-{
-	step->state = pm_job_final_state(result);
-	step->result = result;
-	set_step_text(step, text);
-	job->steps_done++;
-	if (step->start_ms)
-		step->end_ms = pm_time_ms();
-	pm_job_changed(job);
-}
-
-/* As in a dry run, where the text is that of the plan. */
-static void not_begun(const struct pm_job *job, struct pm_step *step)
-{
-	step->state = PM_JOB_NOT_READY;
-	step->changed = true;
-	if (!job->spec.dry_run)
-		set_step_text(step, "not begun");
-}
-
-/* Steps that were not begun may not have been needed. */
-static void end_steps(struct pm_job *job, enum pm_result result, const char *text)
-{
-	bool good = pm_job_final_state(result) == PM_JOB_SUCCEEDED && !job->spec.dry_run;
-
-	for (unsigned i = 0; i < job->step_count; i++) {
-		struct pm_step *step = &job->steps[i];
-
-		if (step->state == PM_JOB_RUNNING || step->state == PM_JOB_VERIFYING) {
-			pm_step_ended(job, step, result, text);
-		} else if (!pm_step_has_ended(step) && good) {
-			pm_step_ended(job, step, PM_RESULT_ALREADY_IN_STATE, "not needed");
-		} else if (!pm_step_has_ended(step)) {
-			not_begun(job, step);
-		}
-	}
-}
-
-/* Most texts are those of the last step: kept once. */
-static void set_text(struct pm_job *job, const char *text)
-{
-	free(job->text);
-	job->text = NULL;
-	if (strcmp(pm_job_text(job), text) != 0)
-		job->text = strdup(text);
-}
-
-static void end_row(struct pm_job *job, enum pm_result result, const char *text)
-{
-	end_steps(job, result, text);
-	job->state = pm_job_final_state(result);
-	job->result = result;
-	job->end_ms = pm_time_ms();
-	set_text(job, text);
-}
-
-/* To be aborted is what somebody wanted. */
-static enum pm_severity severity_of(const struct pm_job *job)
-{
-	return job->state == PM_JOB_SUCCEEDED ? PM_SEVERITY_OK
-	       : job->state == PM_JOB_ABORTED ? PM_SEVERITY_WARNING
-					      : PM_SEVERITY_CRITICAL;
-}
-
-static void tell_end(struct pm_job *job)
-{
-	bool good = job->state == PM_JOB_SUCCEEDED;
-	uint32_t event;
-
-	if (!job->spec.dry_run)
-		pm_state_result(job->machine, job->result, pm_job_text(job));
-	event = pm_event_add(job->machine, good ? PM_EVENT_JOB_FINISHED : PM_EVENT_JOB_FAILED,
-			     severity_of(job), "job %s: %s: %s: %s", pm_job_title(job), pm_job_what(job),
-			     pm_result_name(job->result), pm_job_text(job));
-	notify_job(job, good ? PM_NOTIFY_JOB_FINISHED : PM_NOTIFY_JOB_FAILED, event);
-}
-
-/* The row, what tells of it and the count of its group go into the journal together. */
-void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text)
-{
-	struct pm_agent *agent = job->machine->agent;
-	bool held = agent->jobs_held;
-	char copy[256];
-
-	pm_text_format(copy, sizeof(copy), "%s", text);
-	agent->jobs_held = true; /* those behind it in a batch begin when it has ended */
-	if (job->run) {
-		pm_poll_fast(job->machine, false);
-		pm_state_transition(job->machine, 0);
-		pm_job_let_go(job);
-	}
-	agent->jobs_held = held;
-	end_row(job, result, copy);
-	if (job->state != PM_JOB_SUCCEEDED)
-		agent->jobs_failed++;
-	tell_end(job);
-	pm_group_record_count(agent, job->group, job->state == PM_JOB_SUCCEEDED);
-	pm_job_changed_shortly(job);
-	if (job->leaves && !job->set)
-		pm_job_remove(job);
-	else
-		pm_job_retain(job, pm_steady_ms(agent));
-	pm_jobs_pump(agent);
-}
-
-void pm_job_finish_dry(struct pm_job *job)
-{
-	char text[128], alternatives[64] = "";
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < job->step_count; i++)
-		count += job->steps[i].alternative;
-	if (count)
-		snprintf(alternatives, sizeof(alternatives), ", %u of them only when another fails", count);
-	snprintf(text, sizeof(text), "dry run: %u step%s%s; nothing was done", job->step_count,
-		 job->step_count == 1 ? "" : "s", alternatives);
-	pm_job_finish(job, PM_RESULT_OK, text);
-}
-
-/* What had been sent stays sent. */
-void pm_job_abort_job(struct pm_job *job, const char *why)
-{
-	char text[400], done[256];
-
-	if (job->run && job->list == &job->machine->agent->jobs_running)
-		pm_action_describe_end(job, done, sizeof(done));
-	else
-		snprintf(done, sizeof(done), "nothing had been sent");
-	snprintf(text, sizeof(text), "%s; %s", why, done);
-	pm_job_finish(job, PM_RESULT_ABORTED, text);
-}
-
-void pm_job_abort(struct pm_machine *machine, const char *why)
-{
-	if (pm_job_is_active(machine))
-		pm_job_abort_job(machine->job, why);
-}
-
-void pm_jobs_inhibited(struct pm_agent *agent)
-{
-	struct pm_error err = {""};
-	bool held = agent->jobs_held;
-
-	agent->jobs_held = true; /* what ends must not start others that end next */
-	for (size_t i = 0; i < agent->machine_count; i++) {
-		struct pm_machine *machine = agent->machines[i];
-
-		if (machine->job && machine->job->state == PM_JOB_SCHEDULED &&
-		    pm_job_check_inhibit(machine, &err) < 0)
-			pm_job_finish(machine->job, PM_RESULT_ABORTED, err.text);
-	}
-	agent->jobs_held = held;
-	pm_jobs_pump(agent);
+	return !step->momentary && (pm_step_is_of_vm(step) || is_repeatable(job) ||
+				    (job->spec.action == PM_COMMAND_REBOOT && step->goal == PM_POWER_ON));
 }
 
 /* --- the agent starts, reloads and stops ------------------------------------------------------ */

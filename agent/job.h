@@ -30,7 +30,10 @@ enum pm_origin { /* the object that was SET; stored in the journal: the numbers 
 		 PM_ORIGIN_NIC_WAKE = 4,
 		 PM_ORIGIN_BMC_SETTING = 5,
 		 PM_ORIGIN_GROUP = 6,
-		 PM_ORIGIN_TABLE = 7
+		 PM_ORIGIN_TABLE = 7,
+		 PM_ORIGIN_VM_COMMAND = 8,
+		 PM_ORIGIN_VM_ADMIN_STATE = 9,
+		 PM_ORIGIN_STACK_ADMIN_STATE = 10
 };
 
 /* What PM_COMMAND_IDENTIFY and PM_ORIGIN_BMC_SETTING send; as in struct ipmi_request. */
@@ -149,6 +152,8 @@ struct pm_job_request {
 	enum pm_command action; /* PM_COMMAND_NONE with PM_ORIGIN_BMC_SETTING */
 	enum pm_origin origin;
 	uint32_t nic;                  /* pmNicIndex; 0: the first with a MAC address */
+	uint32_t vm;                   /* pmVmIndex; 0: the machine */
+	enum pm_scope scope;           /* 0: what the verb has by itself */
 	struct pm_bmc_setting setting; /* PM_COMMAND_IDENTIFY and PM_ORIGIN_BMC_SETTING: what to send */
 };
 
@@ -200,6 +205,11 @@ void pm_job_edit_cancel(struct pm_job_edit *edit);
 
 /* This source of the machine's state has answered, or has not answered in time. */
 void pm_job_observed(struct pm_machine *machine, enum pm_state_source asked);
+
+/* News of a VM or a hypervisor of the machine: a state, a reboot; or the VM is no longer there, and why. */
+void pm_job_vm_observed(struct pm_vm *vm);
+void pm_job_vm_gone(struct pm_machine *machine, uint32_t vm, const char *why);
+void pm_job_hypervisor_observed(struct pm_hypervisor *hypervisor);
 
 /* Ends the machine's job, if any, as aborted. */
 void pm_job_abort(struct pm_machine *machine, const char *why);

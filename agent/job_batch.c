@@ -192,6 +192,7 @@ void pm_batch_cancel(struct pm_batch *batch)
 	free_batch(batch);
 	if (written)
 		pm_flush(agent); /* or they would be done after a crash */
+	pm_jobs_pump(agent);     /* there is the room that they were promised */
 }
 
 void pm_batches_dissolve(struct pm_agent *agent)

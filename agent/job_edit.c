@@ -29,8 +29,7 @@ struct work {
 	bool is_new;
 	struct pm_job_set set;
 	char *label;                       /* a new one; NULL: none */
-	struct pm_step plan[PM_STEPS_MAX]; /* of a job that is accepted */
-	unsigned plan_count;
+	struct pm_plan plan;               /* of a job that is accepted */
 	int64_t created_ms, not_before_ms; /* of a row that begins anew */
 };
 
@@ -68,16 +67,11 @@ static int make_plan(struct work *work, struct pm_error *err)
 {
 	struct pm_job_spec *spec = &work->set.columns.spec;
 	struct pm_machine *machine = work->job->machine;
-	int count;
 
 	if (spec->action == PM_COMMAND_NONE)
 		return no_action(work->job, err);
 	spec->setting = pm_job_request_of(machine, spec->action, PM_ORIGIN_TABLE).setting;
-	count = pm_plan(machine, spec, false, work->plan, err);
-	if (count < 0)
-		return count;
-	work->plan_count = (unsigned)count;
-	return 0;
+	return pm_plan(machine, spec, false, &work->plan, err);
 }
 
 /* The row becomes active: its job is accepted, unless it is not enabled. */
@@ -254,6 +248,7 @@ static void free_work(struct pm_job_edit *edit)
 {
 	struct work *work = edit->work;
 
+	pm_plan_free(&work->plan);
 	free(work->label);
 	free(work);
 	edit->work = NULL;
@@ -334,8 +329,8 @@ static struct pm_job make_new(struct work *work)
 	job.created_ms = work->created_ms;
 	job.not_before_ms = work->not_before_ms;
 	job.begin_ms = job.end_ms = 0;
-	job.steps = planned ? work->plan : NULL;
-	job.step_count = planned ? work->plan_count : 0;
+	job.steps = planned ? work->plan.steps : NULL;
+	job.step_count = planned ? work->plan.count : 0;
 	job.steps_changed = true;
 	job.text = NULL;
 	job.set = NULL;
@@ -452,9 +447,8 @@ static void accept_job(struct work *work)
 {
 	struct pm_job *job = work->job;
 
-	if (pm_job_take_steps(job, work->plan, work->plan_count) < 0) {
-		pm_job_finish(job, PM_RESULT_INTERNAL_ERROR, "no memory for its steps");
-	} else if (work->effect == DRY_RUN) {
+	pm_job_take_steps(job, &work->plan);
+	if (work->effect == DRY_RUN) {
 		pm_job_finish_dry(job);
 	} else {
 		job->steps_changed = false; /* they are written */
@@ -518,4 +512,5 @@ void pm_job_edit_cancel(struct pm_job_edit *edit)
 	free_work(edit);
 	if (written)
 		pm_flush(agent); /* or it would be so after a crash */
+	pm_jobs_pump(agent);     /* there is the room that it was promised */
 }

@@ -156,7 +156,10 @@ static struct pm_stored_step record_step(const struct pm_job *job, unsigned inde
 				       .index = index + 1,
 				       .action = step->action,
 				       .vm = step->vm,
+				       .target = step->target ? step->target : "",
 				       .level = step->level,
+				       .after = step->after,
+				       .before = step->before,
 				       .goal = step->goal,
 				       .timeout_s = step->timeout_s,
 				       .momentary = step->momentary,
@@ -206,6 +209,8 @@ int pm_step_from_stored(struct pm_step *step, const struct pm_stored_step *store
 	*step = (struct pm_step){.action = stored->action,
 				 .vm = stored->vm,
 				 .level = stored->level,
+				 .after = stored->after,
+				 .before = stored->before,
 				 .goal = stored->goal,
 				 .timeout_s = stored->timeout_s,
 				 .momentary = stored->momentary,
@@ -215,7 +220,10 @@ int pm_step_from_stored(struct pm_step *step, const struct pm_stored_step *store
 				 .start_ms = stored->start_ms,
 				 .end_ms = stored->end_ms};
 	step->text = *stored->text ? strdup(stored->text) : NULL;
-	return *stored->text && !step->text ? -ENOMEM : 0;
+	step->target = stored->target && *stored->target ? strdup(stored->target) : NULL;
+	return (*stored->text && !step->text) || (stored->target && *stored->target && !step->target)
+		   ? -ENOMEM
+		   : 0;
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -241,8 +249,11 @@ static void set_accepted(struct pm_job *job, bool begun)
 		job->steps[i].state = PM_JOB_SCHEDULED;
 	if (!begun)
 		return;
-	job->state = job->steps[0].state = PM_JOB_RUNNING;
-	job->steps[0].start_ms = pm_time_ms();
+	job->state = PM_JOB_RUNNING;
+	if (pm_job_is_plain(job)) {
+		job->steps[0].state = PM_JOB_RUNNING;
+		job->steps[0].start_ms = pm_time_ms();
+	}
 	job->not_before_ms = pm_steady_ms(job->machine->agent);
 }
 
@@ -390,7 +401,7 @@ int pm_jobs_store(struct pm_agent *agent, struct pm_error *err)
 
 /* --- the gate --------------------------------------------------------------------------------- */
 
-static void enter(struct pm_gate_list *list, struct pm_job_run *run)
+static void enter(struct pm_gate_list *list, struct pm_step_run *run)
 {
 	run->gate = list;
 	run->gate_previous = list->last;
@@ -402,7 +413,7 @@ static void enter(struct pm_gate_list *list, struct pm_job_run *run)
 	list->last = run;
 }
 
-void pm_gate_leave(struct pm_job_run *run)
+void pm_gate_leave(struct pm_step_run *run)
 {
 	struct pm_gate_list *list = run->gate;
 
@@ -419,26 +430,25 @@ void pm_gate_leave(struct pm_job_run *run)
 	run->gate = NULL;
 }
 
-void pm_gate_close(struct pm_job *job)
+void pm_gate_close(struct pm_step_run *run)
 {
-	enter(&job->machine->agent->jobs->to_write, job->run);
-	pm_job_changed_now(job);
+	enter(&run->job->machine->agent->jobs->to_write, run);
+	pm_job_changed_now(run->job);
 }
 
-static bool is_repeatable(const struct pm_job_run *run)
+static bool is_repeatable(const struct pm_step_run *run)
 {
-	return pm_step_is_repeatable(run->job, &run->job->steps[run->step]);
+	return pm_step_is_repeatable(run->job, pm_step_of(run));
 }
 
 /* What acts may end, and let others begin. */
 static void open_gate(struct pm_jobs *jobs)
 {
-	struct pm_job_run *run;
+	struct pm_step_run *run;
 
 	while ((run = jobs->ready.first) != NULL) {
 		pm_gate_leave(run);
-		run->written = true;
-		pm_action_act(run->job);
+		pm_step_act(run);
 	}
 }
 
@@ -459,7 +469,7 @@ static void set_all_stored(struct pm_jobs *jobs)
 void pm_jobs_stored(struct pm_agent *agent, uint64_t generation)
 {
 	struct pm_jobs *jobs = agent->jobs;
-	struct pm_job_run *run;
+	struct pm_step_run *run;
 
 	if (!jobs)
 		return;
@@ -477,7 +487,7 @@ void pm_jobs_stored(struct pm_agent *agent, uint64_t generation)
 void pm_jobs_synced(struct pm_agent *agent, uint64_t generation)
 {
 	struct pm_jobs *jobs = agent->jobs;
-	struct pm_job_run *run;
+	struct pm_step_run *run;
 
 	if (!jobs)
 		return;
@@ -488,9 +498,9 @@ void pm_jobs_synced(struct pm_agent *agent, uint64_t generation)
 	open_gate(jobs);
 }
 
-static struct pm_job_run *first_momentary(const struct pm_gate_list *list)
+static struct pm_step_run *first_momentary(const struct pm_gate_list *list)
 {
-	struct pm_job_run *run = list->first;
+	struct pm_step_run *run = list->first;
 
 	while (run && is_repeatable(run))
 		run = run->gate_next;
@@ -508,7 +518,7 @@ static void forget_new_ids(struct pm_jobs *jobs)
 void pm_jobs_store_failed(struct pm_agent *agent, const char *why)
 {
 	struct pm_jobs *jobs = agent->jobs;
-	struct pm_job_run *run;
+	struct pm_step_run *run;
 	char text[256];
 	bool held = agent->jobs_held;
 
@@ -520,7 +530,7 @@ void pm_jobs_store_failed(struct pm_agent *agent, const char *why)
 	forget_new_ids(jobs);
 	agent->jobs_held = true; /* what ends must not start others that end next */
 	while ((run = first_momentary(&jobs->to_write)) || (run = first_momentary(&jobs->to_sync)))
-		pm_job_finish(run->job, PM_RESULT_INTERNAL_ERROR, text);
+		pm_step_given_up(run, PM_RESULT_INTERNAL_ERROR, text);
 	agent->jobs_held = held;
 	pm_jobs_pump(agent);
 }

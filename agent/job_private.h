@@ -2,24 +2,28 @@
 /*
  * Shared by the files that make up jobs; nobody else looks inside.
  *
- *   job.c          the life of a job: accepted, waits, begins, ends
+ *   job.c          the life of a job: accepted, waits, begins
+ *   job_end.c      ends
  *   job_row.c      rows in memory: of which machine, in which order, until when
  *   job_edit.c     rows that managers write
  *   job_batch.c    jobs that begin one after another
  *   job_journal.c  what the journal has to know, and the gate: nothing acts before it is written
  *   job_resume.c   what a start finds in the journal
  *   job_text.c     jobs in words and numbers, for reading
- *   action.c       the running of steps, wake.c one of them
+ *   job_summary.c  those of many steps
+ *   step*.c        the running of its steps: agent/step.h
  */
 #ifndef PM_JOB_PRIVATE_H
 #define PM_JOB_PRIVATE_H
 
 #include "agent/job.h"
+#include "agent/notify.h"
 #include "agent/plan.h"
+#include "agent/step.h"
 
 /* What is to happen when the journal has it. */
 struct pm_gate_list {
-	struct pm_job_run *first, *last;
+	struct pm_step_run *first, *last;
 };
 
 /* What all jobs have in common. */
@@ -42,42 +46,21 @@ struct pm_jobs {
 
 /* What a job needs while it is at work, or while a SET under way asks for it. */
 struct pm_job_run {
-	struct pm_job *job;
-	struct pm_gate_list *gate; /* NULL: open */
-	struct pm_job_run *gate_previous, *gate_next;
-	uint64_t generation; /* in to_sync: of the commit that has it */
-
 	struct pm_batch *batch; /* until it begins; NULL: in none */
 	struct pm_timer *clock; /* until it begins, and then until pmJobTimeout is over */
 	bool reserved;          /* a SET under way asks for it */
 	bool promised;          /* counted in pm_jobs.promised */
-	bool written;           /* the journal has its step as begun */
-	bool resumed;           /* taken up after a restart: the machine is looked at first */
-	unsigned step;          /* the one that runs, or is next */
-	uint64_t step_age_ms;   /* resumed: so long ago it began */
+	bool written;           /* the journal has its first step as begun */
+	bool resumed;           /* taken up after a restart: what begins now looks first */
+	int64_t age_ms;         /* resumed: so long ago it began */
 
-	/* the step that runs */
-	struct pm_timer *timer;
-	struct ipmi_op *op;
-	struct wol_burst *burst;
-	uint64_t begun_ms, acted_ms, sent_ms; /* loop time: step begun, last accepted, last sent; 0: never */
-	uint64_t doubt_ms, heard_ms; /* loop time: not answered, the BMC's last sign of life noticed since */
-	int64_t contact_ms;          /* what the BMC's statistics said of it then */
-	bool confirming; /* the goal seems to be reached already: one fresh look before saying so */
-	bool cut;        /* a command was cancelled before its answer, */
-	bool cut_sent;   /* and had left */
-	bool acted;      /* the BMC accepted, or may have done it, or a magic packet was sent */
-	bool doubt;      /* the command was not answered: whether it was done is to be seen */
-	bool left_goal;  /* cycle: the machine was seen off */
-	bool prepared;   /* boot flags: the BMC was told to keep them, */
-	bool forgetful;  /* and did not agree */
-	bool before;     /* accepted before a restart of the agent */
-	unsigned tries, failures, acceptances; /* failures: tries in a row without any answer, or refused */
-	bool was_on;                           /* when it began */
-	unsigned bursts, packets_sent, packets_seen;
-	unsigned burst_sent, burst_seen; /* of the current one, as reported so far */
-	char trouble[256];               /* the last thing that went wrong */
-	enum pm_result troubled;         /* and what it would be as a result; 0: nothing */
+	struct pm_step_run *first, *last; /* the steps that run */
+	unsigned running, parked;
+	struct pm_order order;
+	bool going, again;   /* steps are being begun; and what ended meanwhile lets others begin */
+	uint64_t hurried_ms; /* loop time: hypervisors were to be tried at once; 0: never */
+	int refused;         /* a negative errno value: what came meanwhile cannot be brought down, */
+	char refusal[256];   /* and why */
 };
 
 /* The columns of a row that a SET may change. */
@@ -113,8 +96,8 @@ struct pm_job *pm_job_new(struct pm_machine *machine, const char *owner, const c
 /* set-<id> */
 void pm_job_name_it(struct pm_job *job);
 
-/* The job gets these steps; 0 or -ENOMEM. */
-int pm_job_take_steps(struct pm_job *job, const struct pm_step *steps, unsigned count);
+/* The job gets the steps of the plan, which is empty afterwards. */
+void pm_job_take_steps(struct pm_job *job, struct pm_plan *plan);
 void pm_job_clear_steps(struct pm_job *job);
 
 /* Into the machine's rows; and out of them, into nowhere, with its run. */
@@ -163,11 +146,11 @@ void pm_job_changed_now(struct pm_job *job);
 void pm_job_unchanged(struct pm_job *job);
 
 /*
- * The rest of the step waits until the journal has that it has begun; pm_action_act() is called then. Nobody may take the
+ * The rest of the step waits until the journal has that it has begun; pm_step_act() is called then. Nobody may take the
  * row off what is to be written meanwhile.
  */
-void pm_gate_close(struct pm_job *job);
-void pm_gate_leave(struct pm_job_run *run);
+void pm_gate_close(struct pm_step_run *run);
+void pm_gate_leave(struct pm_step_run *run);
 
 /* Fills job from the journal; its steps come later. */
 struct pm_job *pm_job_from_stored(struct pm_machine *machine, const struct pm_stored_job *stored);
@@ -201,10 +184,20 @@ bool pm_step_is_repeatable(const struct pm_job *job, const struct pm_step *step)
 
 /* The job has begun. */
 void pm_job_tell_begin(struct pm_job *job, int64_t begin_ms);
+void pm_job_notify(const struct pm_job *job, enum pm_notification_type type, uint32_t event);
+
+/* The last result of the VM that the job is for. */
+void pm_job_note_vm_result(const struct pm_job *job, enum pm_result result, const char *text);
 
 /* A step begins, or has ended. */
 void pm_step_begun(struct pm_job *job, struct pm_step *step);
 void pm_step_ended(struct pm_job *job, struct pm_step *step, enum pm_result result, const char *text);
+
+/* It is not begun, and will not be. */
+void pm_step_not_begun(struct pm_job *job, struct pm_step *step);
+
+/* No step runs, and none can begin: the job ends, as they ended. It may be gone afterwards. */
+void pm_job_finish_steps(struct pm_job *job);
 
 /* The job has ended: row, result, event and notification, its group; it may be gone afterwards. */
 void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text);
@@ -219,6 +212,21 @@ enum pm_job_state pm_job_final_state(enum pm_result result);
 bool pm_job_has_ended(const struct pm_job *job);
 bool pm_step_has_ended(const struct pm_step *step);
 
+/* What pm_plan() is to be told: a verb has no time of its own. */
+struct pm_job_spec pm_job_plan_spec(const struct pm_job *job);
+
+/* Whether VMs are asked before what they stand on goes down. */
+bool pm_job_is_careful(const struct pm_job *job);
+
+/* What its steps of the machine do to it; 0: nothing that is seen. */
+enum pm_power_state pm_job_transition(const struct pm_job *job);
+
+/* Of what may have been done before a restart. */
+extern const char pm_job_not_twice[];
+
+/* Whether nothing stands on its machine: then its first step is written as begun with the SET. */
+bool pm_job_is_plain(const struct pm_job *job);
+
 /* --- job_batch.c ------------------------------------------------------------------------------ */
 
 /* A job of a batch begins, or is no more before it has begun. */
@@ -228,51 +236,24 @@ void pm_batch_left(struct pm_job *job);
 /* The jobs of all released batches wait like any other: the agent stops. */
 void pm_batches_dissolve(struct pm_agent *agent);
 
-/* --- action.c --------------------------------------------------------------------------------- */
-
-/* For pm_job_run.timer. NULL: no memory. */
-struct pm_timer *pm_action_timer(struct pm_job *job);
-
-/* Begins the step that is next, or takes up the one that had begun before a restart. */
-void pm_action_start(struct pm_job *job);
-
-/* The journal has the step. */
-void pm_action_act(struct pm_job *job);
-
-/* A source of the machine's state has answered, or not in time. */
-void pm_action_observed(struct pm_job *job, enum pm_state_source asked);
-
-/* pmJobTimeout is over. */
-void pm_action_over(struct pm_job *job);
-
-/* Ends what is under way, without a result. */
-void pm_action_stop(struct pm_job *job);
-
-/* --- job_text.c ------------------------------------------------------------------------------- */
+/* --- job_text.c, job_summary.c ------------------------------------------------------------------------------- */
 
 /* "job op/night (reboot) begins in 17 s" */
 void pm_job_describe_busy(const struct pm_job *job, char *text, size_t size);
 
-/* What of the step that runs was done, in words, for a job that ends; it is stopped. */
-void pm_action_describe_end(struct pm_job *job, char *text, size_t size);
+/* What of the steps that run was done, in words, for a job that ends; they are stopped. */
+void pm_job_describe_end(struct pm_job *job, char *text, size_t size);
 
-/* --- between action.c and wake.c --- */
+/* That the journal could not be written, and so nothing was sent. */
+void pm_job_describe_journal(const struct pm_job *job, char *text, size_t size);
 
-/* All is sent: the step waits for its effect. What was accepted is not sent again after a restart. */
-void pm_step_verifying(struct pm_job *job);
+/* The same of a job that has many steps; ago as in struct pm_step_kind. */
+void pm_job_describe_run(const struct pm_step_run *run, const char *ago, char *text, size_t size);
+void pm_job_summarize_work(const struct pm_job *job, const char *ago, char *text, size_t size);
+void pm_job_summarize_failure(const struct pm_job *job, const struct pm_step *first, char *text, size_t size);
+void pm_job_summarize_success(const struct pm_job *job, char *text, size_t size);
 
-/* The step has failed: an alternative is tried, or the job ends with this result. The job may be gone afterwards. */
-void pm_step_failed(struct pm_job *job, enum pm_result result, const char *text);
-
-/* The machine is observed where the step brings it; note goes behind the text. The job may be gone afterwards. */
-void pm_step_reached(struct pm_job *job, const char *note);
-
-/* Sends a burst of magic packets; more follow by pm_wake_timer(), until the machine is up or it is late. */
-void pm_wake_send(struct pm_job *job);
-void pm_wake_timer(struct pm_job *job, bool late);
-void pm_wake_observed(struct pm_job *job);
-
-/* pmJobTimeout is over: the NIC has its result. */
-void pm_wake_over(struct pm_job *job);
+/* A step's command in words. */
+const char *pm_step_words(const struct pm_step *step);
 
 #endif

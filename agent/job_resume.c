@@ -14,7 +14,6 @@
 
 #define SET_BACK_MAX_MS \
 	3600000 /* by so much the clock may be behind, after a boot, and an age is still believed */
-#define IDLE_MAX_MS 3600000
 
 /* --- loading ---------------------------------------------------------------------------------- */
 
@@ -165,6 +164,22 @@ static int64_t end_of(const struct pm_job *job)
 	return job->not_before_ms - (int64_t)job->retain_s * 1000;
 }
 
+/* Ended when its machine was not there, it may have steps that have not: those that were begun end with it. */
+static void end_steps(struct pm_job *job)
+{
+	for (unsigned i = 0; i < job->step_count; i++) {
+		struct pm_step *step = &job->steps[i];
+
+		if (pm_step_has_ended(step) || step->state == PM_JOB_NOT_READY)
+			continue;
+		if (step->state == PM_JOB_SCHEDULED)
+			pm_step_not_begun(job, step);
+		else
+			pm_step_ended(job, step, job->result, job->text);
+		pm_job_changed(job);
+	}
+}
+
 static void settle_ended(struct pm_job *job)
 {
 	int64_t now_ms = pm_steady_ms(job->machine->agent);
@@ -181,6 +196,17 @@ static int by_end(const void *a, const void *b)
 	int64_t end = end_of(x->job), other = end_of(y->job);
 
 	return end != other ? (end > other) - (end < other) : (x->id > y->id) - (x->id < y->id);
+}
+
+/* Steps of a version that did not say what waits for what followed each other. */
+static void give_order(struct pm_job *job)
+{
+	for (unsigned i = 0; i < job->step_count; i++)
+		if (job->steps[i].after || job->steps[i].before)
+			return;
+	for (unsigned i = 1; i < job->step_count; i++)
+		job->steps[i].after =
+		    !job->steps[i].alternative && job->steps[i].level > job->steps[0].level ? i : 0;
 }
 
 /* Its text is mostly that of its last step: kept once. */
@@ -200,13 +226,13 @@ static void share_text(struct pm_job *job)
 /* --- what has not ended ------------------------------------------------------------------------ */
 
 static const char not_begun[] = "the agent was restarted before it began: nothing was sent";
-static const char not_twice[] =
+const char pm_job_not_twice[] =
     "the agent was restarted; the command may have been sent and is not sent twice: look at the machine";
 
 static struct pm_step *next_step(const struct pm_job *job)
 {
 	for (unsigned i = 0; i < job->step_count; i++)
-		if (!pm_step_has_ended(&job->steps[i]))
+		if (!pm_step_has_ended(&job->steps[i]) && job->steps[i].state != PM_JOB_NOT_READY)
 			return &job->steps[i];
 	return NULL;
 }
@@ -224,6 +250,8 @@ static int64_t last_seen_ms(const struct loading *loading, const struct pm_job *
 {
 	int64_t seen_ms = job->not_before_ms > job->created_ms ? job->not_before_ms : job->created_ms;
 
+	if (job->state != PM_JOB_SCHEDULED && pm_job_has_stack(job))
+		return seen_ms;
 	if (job->state != PM_JOB_SCHEDULED)
 		return seen_ms + step_after_ms(job, next_step(job), pm_steady_ms(loading->agent) - seen_ms);
 	return loading->last_end_ms > seen_ms ? loading->last_end_ms : seen_ms;
@@ -235,6 +263,8 @@ static int64_t allowed_ms(const struct pm_job *job)
 	const struct pm_step *next = next_step(job);
 	int64_t sum_s = 0;
 
+	if (pm_job_has_stack(job)) /* beside each other: a sum says nothing */
+		return 1000 * (int64_t)job->spec.timeout_s;
 	for (unsigned i = 0; i < job->step_count; i++)
 		if (!next || &job->steps[i] >= next)
 			sum_s += job->steps[i].timeout_s;
@@ -254,22 +284,35 @@ static int check_age(const struct loading *loading, const struct pm_job *job, st
 	return 0;
 }
 
-/* The configuration may have changed: what it can no longer do, it does not go on with. */
-static int check_machine(struct pm_job *job, struct pm_error *err)
+static int check_planned(struct pm_job *job, struct pm_plan *plan, struct pm_error *err)
 {
 	struct pm_machine *machine = job->machine;
-	struct pm_step steps[PM_STEPS_MAX];
-	int count = pm_plan(machine, &job->spec, job->origin == PM_ORIGIN_CHASSIS_CONTROL, steps, err);
 
-	if (count < 0)
-		return count;
 	if (machine->job)
 		return pm_fail(err, EBUSY, "the journal has two jobs of the machine that have not ended");
 	if (job->state == PM_JOB_SCHEDULED && pm_job_check_inhibit(machine, err) < 0)
 		return -EPERM;
-	if (job->steps)
-		return 0;
-	return pm_job_take_steps(job, steps, (unsigned)count); /* of a version that did not keep them */
+	if (!job->steps) /* of a version that did not keep them */
+		pm_job_take_steps(job, plan);
+	return 0;
+}
+
+/* The configuration may have changed: what it can no longer do, it does not go on with. */
+static int check_machine(struct pm_job *job, struct pm_error *err)
+{
+	struct pm_plan plan = {0};
+	int error;
+
+	if (job->steps && (!pm_job_is_plain(job) || pm_job_has_stack(job)))
+		return check_planned(job, &plan,
+				     err); /* nothing is known of its VMs yet: their steps will see */
+	error = pm_plan(job->machine, &job->spec, job->origin == PM_ORIGIN_CHASSIS_CONTROL, &plan, err);
+
+	if (error)
+		return error;
+	error = check_planned(job, &plan, err);
+	pm_plan_free(&plan);
+	return error;
 }
 
 /* NULL: it can be taken up. */
@@ -287,9 +330,10 @@ static const char *why_not(const struct loading *loading, const struct pm_job *j
 	if (!agent->inventory->agent.resume)
 		return unsent ? not_begun : "the agent was restarted; it is not known what of it was done";
 	if (job->origin == PM_ORIGIN_BMC_SETTING && !job->spec.setting.command)
-		return unsent ? not_begun : not_twice;
-	if (!unsent && step && step->state == PM_JOB_RUNNING && !pm_step_is_repeatable(job, step))
-		return not_twice;
+		return unsent ? not_begun : pm_job_not_twice;
+	if (!unsent && step && !pm_job_has_stack(job) && step->state == PM_JOB_RUNNING &&
+	    !pm_step_is_repeatable(job, step))
+		return pm_job_not_twice;
 	return !step && job->steps ? "the journal does not say how it ended" : NULL;
 }
 
@@ -300,12 +344,10 @@ static int hold(struct pm_job *job, struct pm_error *err)
 
 	if (error)
 		return error;
-	age_ms -= step_after_ms(job, next_step(job), age_ms);
-	job->run->step_age_ms = age_ms > 0 ? (uint64_t)age_ms : 0;
+	job->run->age_ms = age_ms > 0 ? age_ms : 0;
 	job->run->reserved = false;
 	job->machine->agent->jobs_reserved--;
 	job->run->resumed = true;
-	job->run->step = (unsigned)(next_step(job) - job->steps);
 	return 0;
 }
 
@@ -423,6 +465,7 @@ static void resume(struct loading *loading, struct pm_job *job)
 	struct pm_error err = {""};
 
 	job->leaves |= job->spec.storage == PM_STORAGE_VOLATILE;
+	give_order(job);
 	if (has_begun(job) && !job->begin_ms)
 		pm_job_tell_begin(job, job->steps[0].start_ms);
 	if (job->spec.dry_run)
@@ -474,6 +517,7 @@ static void settle_all_ended(struct loading *loading)
 	qsort(loading->entries, count, sizeof(*loading->entries), by_end);
 	loading->last_end_ms = end_of(loading->entries[count - 1].job);
 	for (size_t i = 0; i < count; i++) {
+		end_steps(loading->entries[i].job);
 		share_text(loading->entries[i].job);
 		settle_ended(loading->entries[i].job);
 		loading->entries[i].job = NULL;

@@ -196,39 +196,22 @@ static void take_off_the_machine(struct pm_job *job)
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
-static void free_steps(struct pm_step *steps, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		free(steps[i].text);
-	free(steps);
-}
-
 void pm_job_clear_steps(struct pm_job *job)
 {
-	free_steps(job->steps, job->step_count);
+	struct pm_plan steps = {.steps = job->steps, .count = job->step_count};
+
+	pm_plan_free(&steps);
 	job->steps = NULL;
 	job->step_count = job->steps_done = 0;
 	job->steps_changed = true;
 }
 
-int pm_job_take_steps(struct pm_job *job, const struct pm_step *steps, unsigned count)
+void pm_job_take_steps(struct pm_job *job, struct pm_plan *plan)
 {
-	struct pm_step *copy = calloc(count, sizeof(*copy));
-	bool good = copy != NULL;
-
-	for (unsigned i = 0; copy && i < count; i++) {
-		copy[i] = steps[i];
-		copy[i].text = steps[i].text ? strdup(steps[i].text) : NULL;
-		good &= !steps[i].text || copy[i].text;
-	}
-	if (!good) {
-		free_steps(copy, copy ? count : 0);
-		return -ENOMEM;
-	}
 	pm_job_clear_steps(job);
-	job->steps = copy;
-	job->step_count = count;
-	return 0;
+	job->steps = plan->steps;
+	job->step_count = plan->count;
+	*plan = (struct pm_plan){0};
 }
 
 /* --- until when ------------------------------------------------------------------------------- */

@@ -3,11 +3,26 @@
 #include "agent/job_private.h"
 #include "agent/steady.h"
 #include "agent/text.h"
+#include "agent/vm.h"
 
 #include <stdio.h>
 
+static const char *what_of_vm(const struct pm_job *job)
+{
+	static char text[160];
+	const struct pm_vm *vm = pm_machine_vm(job->machine, job->spec.vm);
+
+	if (vm)
+		pm_text_format(text, sizeof(text), "%s of %s", pm_command_name(job->spec.action), vm->name);
+	else
+		snprintf(text, sizeof(text), "%s of VM %u", pm_command_name(job->spec.action), job->spec.vm);
+	return text;
+}
+
 const char *pm_job_what(const struct pm_job *job)
 {
+	if (job->spec.vm)
+		return what_of_vm(job);
 	switch (job->spec.setting.command) {
 	case IPMI_SET_POWER_RESTORE_POLICY:
 		return "set power restore policy";
@@ -84,7 +99,7 @@ static void describe_wait(const struct pm_job *job, char *text, size_t size)
 			 pm_job_remaining_s(job));
 }
 
-static const char *command_of(const struct pm_step *step)
+const char *pm_step_words(const struct pm_step *step)
 {
 	static const char *const words[] = {[PM_STEP_BMC_POWER_UP] = "power up",
 					    [PM_STEP_BMC_POWER_DOWN] = "power down",
@@ -100,64 +115,49 @@ static const char *command_of(const struct pm_step *step)
 }
 
 /* ago: "ago" while it runs, "before" in what is read for long. */
-static void describe_command(const struct pm_job *job, const char *ago, char *text, size_t size)
+static void describe_run(const struct pm_step_run *run, const char *ago, char *text, size_t size)
 {
-	const struct pm_job_run *run = job->run;
-	const char *command = command_of(&job->steps[run->step]);
-	uint64_t since_ms = uv_now(job->machine->agent->loop) - run->acted_ms;
-
-	if (run->doubt)
-		snprintf(text, size, "%s was sent to the BMC, which did not confirm it", command);
-	else if (run->before)
-		snprintf(text, size, "%s was accepted by the BMC before a restart of the agent", command);
-	else if (run->acted)
-		snprintf(text, size, "%s was accepted by the BMC %.1f s %s", command,
-			 (double)since_ms / 1000.0, ago);
-	else if (run->op)
-		snprintf(text, size, "%s is given to the BMC, which has not answered yet", command);
-	else if (run->cut && run->cut_sent)
-		snprintf(text, size, "%s was sent to the BMC, which had not answered", command);
-	else if (*run->trouble)
-		snprintf(text, size, "%s was not accepted: %s", command, run->trouble);
-	else
-		snprintf(text, size, "%s was not sent yet", command);
-}
-
-static void describe_step(const struct pm_job *job, const char *ago, char *text, size_t size)
-{
-	const struct pm_job_run *run = job->run;
-	const struct pm_step *step = &job->steps[run->step];
-
 	if (run->gate || run->confirming)
-		snprintf(text, size, "%s was not sent yet", command_of(step));
-	else if (step->action != PM_STEP_WAKE_SEND)
-		describe_command(job, ago, text, size);
-	else if (run->packets_sent)
-		snprintf(text, size, "%u magic packets sent, %u of them seen on the wire", run->packets_sent,
-			 run->packets_seen);
+		snprintf(text, size, "%s was not sent yet", pm_step_words(pm_step_of(run)));
 	else
-		snprintf(text, size, "no magic packet sent yet");
+		run->kind->describe(run, ago, text, size);
 }
 
-void pm_action_describe_end(struct pm_job *job, char *text, size_t size)
+void pm_job_describe_end(struct pm_job *job, char *text, size_t size)
 {
-	pm_action_stop(job); /* then it is known what had left */
-	describe_step(job, "before", text, size);
+	pm_steps_stop(job); /* then it is known what had left */
+	snprintf(text, size, "nothing had been sent");
+	if (pm_job_has_stack(job))
+		pm_job_summarize_work(job, "before", text, size);
+	else if (job->run->first)
+		describe_run(job->run->first, "before", text, size);
+}
+
+void pm_job_describe_journal(const struct pm_job *job, char *text, size_t size)
+{
+	const char *trouble = job->machine->agent->jobs->store_trouble;
+
+	snprintf(text, size, "nothing was sent: the journal could not be written in time%s%s",
+		 *trouble ? ": " : "", trouble);
 }
 
 static void describe_work(const struct pm_job *job, char *text, size_t size)
 {
-	const struct pm_job_run *run = job->run;
-	const struct pm_step *step = &job->steps[run->step];
+	const struct pm_step_run *run = job->run->first;
 	char done[256];
 
-	describe_step(job, "ago", done, sizeof(done));
+	*text = '\0';
+	if (pm_job_has_stack(job) || !run) {
+		pm_job_summarize_work(job, "ago", text, size);
+		return;
+	}
+	describe_run(run, "ago", done, sizeof(done));
 	if (run->gate)
 		snprintf(text, size, "%s; waiting for the journal", done);
 	else if (run->confirming)
 		snprintf(text, size, "%s; the machine is looked at first", done);
-	else if (step->goal && run->acted)
-		snprintf(text, size, "%s; waiting for %s", done, pm_power_state_name(step->goal));
+	else if (pm_step_of(run)->goal && run->acted)
+		snprintf(text, size, "%s; waiting for %s", done, pm_power_state_name(pm_step_of(run)->goal));
 	else
 		snprintf(text, size, "%s", done);
 }

@@ -4,6 +4,7 @@
 #include "agent/daemon.h"
 #include "agent/log.h"
 #include "agent/privilege.h"
+#include "agent/stack/stack.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -95,7 +96,9 @@ int main(int argc, char **argv)
 	bool abandoned = false;
 	enum pm_exit status;
 	struct arguments arguments = {
-	    .options = {.config_path = PM_CONFIG_DEFAULT_PATH}, .user = PM_DEFAULT_USER, .level = LOG_INFO};
+	    .options = {.config_path = PM_CONFIG_DEFAULT_PATH, .stack_driver = &stack_libvirt},
+	    .user = PM_DEFAULT_USER,
+	    .level = LOG_INFO};
 
 	if (!parse(argc, argv, &arguments)) {
 		fputs(usage, stderr);

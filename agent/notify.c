@@ -11,6 +11,7 @@
 
 #define QUEUE_MIN         10000 /* room, and for a group's verb or a dead switch of many machines: */
 #define QUEUE_PER_MACHINE 4
+#define QUEUE_PER_VM      2  /* it goes with its hypervisor, and comes back */
 #define BITE              20 /* notifications in one go: a burst could fill the socket both ways (net-snmp) */
 #define BITE_INTERVAL_MS  10 /* 2000 a second: what snmpd and snmptrapd manage on a slow machine */
 #define RETRY_MS          50
@@ -354,7 +355,7 @@ static void fill_common(struct pm_notification *notification, const struct pm_ma
 
 static unsigned queue_max(const struct pm_agent *agent)
 {
-	size_t max = QUEUE_PER_MACHINE * agent->machine_count;
+	size_t max = QUEUE_PER_MACHINE * agent->machine_count + (size_t)QUEUE_PER_VM * agent->vms;
 
 	return max > QUEUE_MIN ? (unsigned)max : QUEUE_MIN;
 }

@@ -14,6 +14,7 @@
 
 enum pm_notification_type { /* sub-identifiers below { pmstack 0 } */
 			    PM_NOTIFY_POWER_STATE_CHANGE = 1,
+			    PM_NOTIFY_VM_STATE_CHANGE = 2,
 			    PM_NOTIFY_JOB_STARTED = 3,
 			    PM_NOTIFY_JOB_FINISHED = 4,
 			    PM_NOTIFY_JOB_FAILED = 5,
@@ -52,6 +53,9 @@ struct pm_notification {
 	uint32_t agent, machines; /* pmAgentIndex and how many it serves */
 	char group_name[33];
 	uint32_t jobs, succeeded, failed; /* of the group's command */
+	uint32_t vm;                      /* pmVmIndex */
+	char vm_name[256];
+	enum pm_vm_state vm_state, old_vm_state;
 };
 
 struct pm_notify_queue;

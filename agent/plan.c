@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "agent/plan.h"
+/* The verbs of a machine, and what can be said of any step. */
+#include "agent/plan_private.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define ACCEPT_TIMEOUT_S 30 /* for what has no state to wait for */
 
@@ -27,29 +30,96 @@ enum ipmi_chassis_control pm_step_control(const struct pm_step *step)
 	return controls[step->action - PM_STEP_BMC_POWER_UP];
 }
 
-static struct pm_step make(enum pm_step_action action, enum pm_power_state goal, unsigned timeout_s)
+enum pm_vm_state pm_step_vm_goal(const struct pm_step *step)
 {
-	return (struct pm_step){.action = action,
-				.goal = goal,
-				.timeout_s = timeout_s,
-				.state = PM_JOB_NOT_READY,
-				.result = PM_RESULT_NONE};
-}
-
-static struct pm_step make_momentary(enum pm_step_action action, enum pm_power_state goal, unsigned timeout_s)
-{
-	struct pm_step step = make(action, goal, timeout_s);
-
-	step.momentary = true;
-	return step;
-}
-
-static int need_bmc(const struct pm_machine *machine, enum pm_command action, struct pm_error *err)
-{
-	if (machine->bmc)
+	switch (step->action) {
+	case PM_STEP_VM_START:
+	case PM_STEP_VM_RESUME:
+	case PM_STEP_VM_REBOOT:
+	case PM_STEP_VM_RESET:
+		return PM_VM_RUNNING;
+	case PM_STEP_VM_SHUTDOWN:
+	case PM_STEP_VM_DESTROY:
+		return PM_VM_SHUTDOWN;
+	case PM_STEP_VM_PAUSE:
+		return PM_VM_PAUSED;
+	case PM_STEP_VM_SAVE:
+		return PM_VM_SUSPENDED;
+	default:
 		return 0;
-	return pm_fail(err, EINVAL, "machine %s has no bmc, which %s needs", machine->config->name,
-		       pm_command_name(action));
+	}
+}
+
+bool pm_step_takes_down(const struct pm_step *step)
+{
+	switch (step->action) {
+	case PM_STEP_VM_SHUTDOWN:
+	case PM_STEP_VM_DESTROY:
+	case PM_STEP_VM_REBOOT:
+	case PM_STEP_VM_RESET:
+	case PM_STEP_VM_PAUSE:
+	case PM_STEP_VM_SAVE:
+	case PM_STEP_HOST_SHUTDOWN:
+	case PM_STEP_HOST_REBOOT:
+	case PM_STEP_HOST_SUSPEND:
+	case PM_STEP_HOST_HIBERNATE:
+	case PM_STEP_HOST_INIT:
+	case PM_STEP_BMC_POWER_DOWN:
+	case PM_STEP_BMC_POWER_CYCLE:
+	case PM_STEP_BMC_HARD_RESET:
+	case PM_STEP_BMC_SOFT_SHUTDOWN:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool runs_in(const struct pm_hypervisor *hypervisor, uint32_t vm)
+{
+	return vm ? hypervisor->host && hypervisor->host->index == vm : !hypervisor->host;
+}
+
+struct pm_hypervisor *pm_step_hypervisor(const struct pm_machine *machine, const struct pm_step *step)
+{
+	struct pm_hypervisor *found = NULL;
+
+	if (step->action != PM_STEP_HYPERVISOR_CONNECT || !step->target)
+		return NULL;
+	for (size_t i = 0; i < machine->hypervisor_count; i++) {
+		struct pm_hypervisor *hypervisor = &machine->hypervisors[i];
+
+		if (strcmp(hypervisor->config->shown, step->target) != 0)
+			continue;
+		if (runs_in(hypervisor, step->vm))
+			return hypervisor;
+		found = found ? found : hypervisor; /* its guest was defined anew */
+	}
+	return found;
+}
+
+/* --- steps of the machine ----------------------------------------------------------------------- */
+
+static unsigned add(struct pm_draft *draft, enum pm_step_action action, enum pm_power_state goal,
+		    unsigned timeout_s)
+{
+	return pm_draft_add(
+	    draft, &(struct pm_draft_step){
+		       .step = {.action = action, .goal = goal, .timeout_s = timeout_s ? timeout_s : 1}});
+}
+
+static unsigned add_momentary(struct pm_draft *draft, enum pm_step_action action, enum pm_power_state goal,
+			      unsigned timeout_s)
+{
+	unsigned number = add(draft, action, goal, timeout_s);
+
+	pm_draft_step(draft, number)->momentary = true;
+	return number;
+}
+
+static unsigned no_bmc(struct pm_draft *draft, enum pm_command action)
+{
+	return pm_draft_refuse(draft, pm_fail(draft->err, EINVAL, "machine %s has no bmc, which %s needs",
+					      draft->machine->config->name, pm_command_name(action)));
 }
 
 static int no_nic(const struct pm_machine *machine, uint32_t nic, struct pm_error *err)
@@ -64,112 +134,123 @@ static int no_nic(const struct pm_machine *machine, uint32_t nic, struct pm_erro
 	return pm_fail(err, EINVAL, "machine %s has no nic with a MAC address for Wake-on-LAN", name);
 }
 
-static int plan_wake(const struct pm_machine *machine, uint32_t nic, struct pm_step *steps,
-		     struct pm_error *err)
+static unsigned add_wake(struct pm_draft *draft)
 {
+	const struct pm_machine *machine = draft->machine;
+	uint32_t nic = draft->spec->nic;
+
 	if (!pm_plan_nic(machine, nic))
-		return no_nic(machine, nic, err);
-	steps[0] = make(PM_STEP_WAKE_SEND, PM_POWER_ON, machine->config->on_timeout_s);
-	return 1;
+		return pm_draft_refuse(draft, no_nic(machine, nic, draft->err));
+	return add(draft, PM_STEP_WAKE_SEND, PM_POWER_ON, machine->config->on_timeout_s);
 }
 
-static int plan_power_on(const struct pm_machine *machine, uint32_t nic, bool by_bmc, struct pm_step *steps,
-			 struct pm_error *err)
+unsigned pm_draft_machine_on(struct pm_draft *draft, bool by_bmc)
 {
+	const struct pm_machine *machine = draft->machine;
 	enum pm_power_on_method method = by_bmc ? PM_ON_IPMI : machine->power_on_method;
 
 	if (method == PM_ON_WOL || (method == PM_ON_AUTO && !machine->bmc))
-		return plan_wake(machine, nic, steps, err);
-	if (need_bmc(machine, PM_COMMAND_POWER_ON, err) < 0)
-		return -EINVAL;
-	steps[0] = make(PM_STEP_BMC_POWER_UP, PM_POWER_ON, machine->config->on_timeout_s);
-	return 1;
+		return add_wake(draft);
+	if (!machine->bmc)
+		return no_bmc(draft, PM_COMMAND_POWER_ON);
+	return add(draft, PM_STEP_BMC_POWER_UP, PM_POWER_ON, machine->config->on_timeout_s);
 }
 
-/* The stack comes first in every graceful verb; a machine that has one is not touched by a plan that ignores it. */
-static int plan_graceful_off(const struct pm_machine *machine, enum pm_command action, struct pm_step *steps,
-			     struct pm_error *err)
+unsigned pm_draft_machine_off(struct pm_draft *draft)
 {
+	const struct pm_machine *machine = draft->machine;
 	const struct pm_machine_config *config = machine->config;
-	int count = 0;
+	unsigned first = 0;
 
-	if (config->stack_count)
-		return pm_fail(
-		    err, EINVAL,
-		    "machine %s has a stack of VMs, which this version cannot shut down: %s is refused; "
-		    "softOff and powerOff leave the stack alone",
-		    config->name, pm_command_name(action));
 	for (size_t i = 0; i < config->off_method_count; i++) {
 		enum pm_off_method method = config->off_methods[i];
+		unsigned number;
 
 		if (method == PM_OFF_HOST || !machine->bmc)
 			continue;
-		steps[count] =
-		    make(method == PM_OFF_BMC_SOFT ? PM_STEP_BMC_SOFT_SHUTDOWN : PM_STEP_BMC_POWER_DOWN,
-			 PM_POWER_OFF, config->off_timeout_s);
-		steps[count].alternative = count > 0;
-		count++;
+		number =
+		    add(draft, method == PM_OFF_BMC_SOFT ? PM_STEP_BMC_SOFT_SHUTDOWN : PM_STEP_BMC_POWER_DOWN,
+			PM_POWER_OFF, config->off_timeout_s);
+		pm_draft_step(draft, number)->alternative = first != 0;
+		first = first ? first : number;
 	}
-	if (count == 0)
-		return pm_fail(err, EINVAL, "machine %s has none of its off-methods: %s needs a bmc",
-			       config->name, pm_command_name(action));
-	return count;
+	if (!first)
+		return pm_draft_refuse(
+		    draft,
+		    pm_fail(draft->err, EINVAL, "machine %s has none of its off-methods: %s needs a bmc%s",
+			    config->name, pm_command_name(draft->spec->action),
+			    config->hypervisor_count ? "; pmJobScope stack leaves the machine alone" : ""));
+	return first;
 }
 
-static int plan_reboot(const struct pm_machine *machine, struct pm_step *steps, struct pm_error *err)
+unsigned pm_draft_machine_up_again(struct pm_draft *draft, unsigned off)
 {
-	int count = plan_graceful_off(machine, PM_COMMAND_REBOOT, steps, err);
+	unsigned number = add(draft, PM_STEP_BMC_POWER_UP, PM_POWER_ON, draft->machine->config->on_timeout_s);
 
-	if (count < 0)
-		return count;
-	steps[count] = make(PM_STEP_BMC_POWER_UP, PM_POWER_ON, machine->config->on_timeout_s);
-	return count + 1;
+	pm_draft_step(draft, number)->after = off;
+	return number;
 }
 
-static int plan_bmc(const struct pm_machine *machine, enum pm_command action, struct pm_step *steps,
-		    struct pm_error *err)
+unsigned pm_draft_machine_by_bmc(struct pm_draft *draft, enum pm_command action)
 {
-	const struct pm_machine_config *config = machine->config;
+	const struct pm_machine_config *config = draft->machine->config;
 
-	if (need_bmc(machine, action, err) < 0)
-		return -EINVAL;
+	if (!draft->machine->bmc)
+		return no_bmc(draft, action);
 	switch (action) {
 	case PM_COMMAND_POWER_OFF:
-		steps[0] = make(PM_STEP_BMC_POWER_DOWN, PM_POWER_OFF, config->off_timeout_s);
-		break;
+		return add(draft, PM_STEP_BMC_POWER_DOWN, PM_POWER_OFF, config->off_timeout_s);
 	case PM_COMMAND_SOFT_OFF:
-		steps[0] = make(PM_STEP_BMC_SOFT_SHUTDOWN, PM_POWER_OFF, config->off_timeout_s);
-		break;
+		return add(draft, PM_STEP_BMC_SOFT_SHUTDOWN, PM_POWER_OFF, config->off_timeout_s);
 	case PM_COMMAND_CYCLE:
-		steps[0] = make_momentary(PM_STEP_BMC_POWER_CYCLE, PM_POWER_ON, config->on_timeout_s);
-		break;
+		return add_momentary(draft, PM_STEP_BMC_POWER_CYCLE, PM_POWER_ON, config->on_timeout_s);
 	case PM_COMMAND_RESET:
-		steps[0] = make_momentary(PM_STEP_BMC_HARD_RESET, PM_POWER_ON, config->on_timeout_s);
-		break;
+		return add_momentary(draft, PM_STEP_BMC_HARD_RESET, PM_POWER_ON, config->on_timeout_s);
 	case PM_COMMAND_DIAGNOSTIC_INTERRUPT:
-		steps[0] = make_momentary(PM_STEP_BMC_DIAGNOSTIC_INTERRUPT, 0, ACCEPT_TIMEOUT_S);
-		break;
+		return add_momentary(draft, PM_STEP_BMC_DIAGNOSTIC_INTERRUPT, 0, ACCEPT_TIMEOUT_S);
 	case PM_COMMAND_IDENTIFY:
-		steps[0] = make(PM_STEP_BMC_IDENTIFY, 0, ACCEPT_TIMEOUT_S);
-		break;
+		return add(draft, PM_STEP_BMC_IDENTIFY, 0, ACCEPT_TIMEOUT_S);
 	default:
-		steps[0] = make(PM_STEP_BMC_CONFIGURE, 0, ACCEPT_TIMEOUT_S);
+		return add(draft, PM_STEP_BMC_CONFIGURE, 0, ACCEPT_TIMEOUT_S);
 	}
-	return 1;
 }
 
-static int plan_action(const struct pm_machine *machine, const struct pm_job_spec *spec, bool by_bmc,
-		       struct pm_step *steps, struct pm_error *err)
+/* --- verbs of the machine ------------------------------------------------------------------------- */
+
+static void plan_off(struct pm_draft *draft)
 {
+	unsigned off;
+	int error = pm_plan_check_alone(draft->machine, draft->spec, EINVAL, draft->err);
+
+	if (error) {
+		pm_draft_refuse(draft, error);
+		return;
+	}
+	off = pm_draft_machine_off(draft);
+	if (off && draft->spec->action == PM_COMMAND_REBOOT)
+		pm_draft_machine_up_again(draft, off);
+}
+
+static void plan_machine(struct pm_draft *draft, bool by_bmc)
+{
+	const struct pm_job_spec *spec = draft->spec;
+
 	switch (spec->action) {
 	case PM_COMMAND_POWER_ON:
-		return plan_power_on(machine, spec->nic, by_bmc, steps, err);
+		pm_draft_autostart(draft, pm_draft_machine_on(draft, by_bmc));
+		break;
 	case PM_COMMAND_WAKE:
-		return plan_wake(machine, spec->nic, steps, err);
-	case PM_COMMAND_SHUTDOWN:
-		return plan_graceful_off(machine, spec->action, steps, err);
+		add_wake(draft);
+		break;
 	case PM_COMMAND_REBOOT:
-		return plan_reboot(machine, steps, err);
+		if (spec->force == PM_FORCE_IMMEDIATELY)
+			pm_draft_machine_by_bmc(draft, PM_COMMAND_RESET);
+		else
+			plan_off(draft);
+		break;
+	case PM_COMMAND_SHUTDOWN:
+		plan_off(draft);
+		break;
 	case PM_COMMAND_POWER_OFF:
 	case PM_COMMAND_SOFT_OFF:
 	case PM_COMMAND_CYCLE:
@@ -177,15 +258,29 @@ static int plan_action(const struct pm_machine *machine, const struct pm_job_spe
 	case PM_COMMAND_DIAGNOSTIC_INTERRUPT:
 	case PM_COMMAND_IDENTIFY:
 	case PM_COMMAND_NONE: /* a setting of the BMC */
-		return plan_bmc(machine, spec->action, steps, err);
+		pm_draft_machine_by_bmc(draft, spec->action);
+		break;
 	default:
-		return pm_fail(err, EINVAL,
-			       "%s acts on the machine's operating system, which this version cannot reach",
-			       pm_command_name(spec->action));
+		pm_draft_no_host(draft);
 	}
 }
 
-static bool has_scope(enum pm_command action)
+void pm_draft_no_host(struct pm_draft *draft)
+{
+	enum pm_command action = draft->spec->action;
+	bool of_vms = (action == PM_COMMAND_SUSPEND || action == PM_COMMAND_HIBERNATE) &&
+		      draft->machine->config->hypervisor_count;
+
+	pm_draft_refuse(draft, pm_fail(draft->err, EINVAL,
+				       "%s acts on the machine's operating system, which this version cannot "
+				       "reach%s",
+				       pm_command_name(action),
+				       of_vms ? "; with pmJobScope stack it acts on the VMs alone" : ""));
+}
+
+/* --- what is asked for ----------------------------------------------------------------------------- */
+
+bool pm_command_has_scope(enum pm_command action)
 {
 	switch (action) {
 	case PM_COMMAND_SHUTDOWN:
@@ -201,26 +296,22 @@ static bool has_scope(enum pm_command action)
 	}
 }
 
-/* Graceful verbs say by themselves that they would have to shut the stack down. */
-static int check_scope(const struct pm_machine *machine, const struct pm_job_spec *spec, struct pm_error *err)
+/* Whether the machine's stack is part of it. */
+static bool has_stack(const struct pm_draft *draft)
 {
-	bool graceful = spec->action == PM_COMMAND_SHUTDOWN || spec->action == PM_COMMAND_REBOOT;
-	const char *name = machine->config->name;
+	return draft->machine->config->hypervisor_count && pm_command_has_scope(draft->spec->action) &&
+	       draft->spec->scope != PM_SCOPE_MACHINE;
+}
 
-	if (spec->scope == PM_SCOPE_STACK && !machine->config->stack_count)
-		return pm_fail(
-		    err, EINVAL,
-		    "machine %s has no stack, which scope stack acts on: set pmJobScope to machine or "
-		    "stackAndMachine",
-		    name);
-	if (machine->config->stack_count &&
-	    (spec->scope == PM_SCOPE_STACK || (spec->scope == PM_SCOPE_STACK_AND_MACHINE && !graceful)))
-		return pm_fail(
-		    err, EINVAL,
-		    "machine %s has a stack of VMs, which this version cannot shut down: softOff, and "
-		    "powerOff with pmJobScope machine, leave the stack alone",
-		    name);
-	return 0;
+/* A stack that is not known as a whole is none that could be brought down. */
+static int check_whole(const struct pm_machine *machine, const struct pm_job_spec *spec, struct pm_error *err)
+{
+	bool stack = pm_spec_is_graceful(spec) ||
+		     (pm_command_has_scope(spec->action) && spec->scope != PM_SCOPE_MACHINE);
+
+	if (machine->hypervisor_count == machine->config->hypervisor_count || !stack)
+		return 0;
+	return pm_fail(err, ENOMEM, "no memory for the stack of machine %s", machine->config->name);
 }
 
 /* What this version has nothing to do it with is refused, not left out. */
@@ -228,25 +319,47 @@ static int check_spec(const struct pm_machine *machine, const struct pm_job_spec
 {
 	const char *name = machine->config->name;
 
-	if (spec->vm)
-		return pm_fail(err, EINVAL, "machine %s has no VM %u (pmJobVm)", name, spec->vm);
 	if (spec->arm_wol)
 		return pm_fail(err, EINVAL, "machine %s has no host that could arm its NICs (pmJobArmWol)",
 			       name);
-	return has_scope(spec->action) ? check_scope(machine, spec, err) : 0;
+	if (!spec->vm && pm_command_has_scope(spec->action) && spec->scope == PM_SCOPE_STACK &&
+	    !machine->config->hypervisor_count)
+		return pm_fail(
+		    err, EINVAL,
+		    "machine %s has no stack, which scope stack acts on: set pmJobScope to machine or "
+		    "stackAndMachine",
+		    name);
+	return check_whole(machine, spec, err);
 }
 
-static char otherwise[] = "only when the step before fails";
-
 int pm_plan(const struct pm_machine *machine, const struct pm_job_spec *spec, bool by_bmc,
-	    struct pm_step steps[PM_STEPS_MAX], struct pm_error *err)
+	    struct pm_plan *plan, struct pm_error *err)
 {
+	struct pm_draft draft;
 	int error = check_spec(machine, spec, err);
-	int count = error ? error : plan_action(machine, spec, by_bmc, steps, err);
 
-	for (int i = 0; i < count; i++) {
-		steps[i].level = (unsigned)i + 1;
-		steps[i].text = steps[i].alternative ? otherwise : NULL;
+	*plan = (struct pm_plan){0};
+	if (error)
+		return error;
+	if (pm_draft_begin(&draft, machine, spec, err) == 0) {
+		if (spec->vm)
+			pm_plan_vm(&draft);
+		else if (has_stack(&draft))
+			pm_plan_stack(&draft);
+		else
+			plan_machine(&draft, by_bmc);
 	}
-	return count;
+	error = pm_draft_finish(&draft, plan);
+	pm_draft_free(&draft);
+	return error;
+}
+
+void pm_plan_free(struct pm_plan *plan)
+{
+	for (unsigned i = 0; i < plan->count; i++) {
+		free(plan->steps[i].text);
+		free(plan->steps[i].target);
+	}
+	free(plan->steps);
+	*plan = (struct pm_plan){0};
 }

@@ -4,6 +4,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -43,6 +44,7 @@ static int become(const char *user, struct pm_error *err)
 	if (result < 0)
 		return pm_fail(err, EPERM, "cannot become user \"%s\" with CAP_NET_RAW (step %d: %s)", user,
 			       -result, strerror(errno));
+	setenv("HOME", entry->pw_dir, 1); /* where libvirt looks for files of its user */
 	return 0;
 }
 

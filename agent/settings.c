@@ -3,20 +3,23 @@
 
 #include "agent/group.h"
 #include "agent/log.h"
+#include "agent/vm.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum scope { AGENT, MACHINE, NIC, GROUP };
+#define VM_PREFIX "vm-" /* part of a setting is a VM then, else a NIC */
+
+enum scope { AGENT, MACHINE, NIC, GROUP, VM };
 enum kind { NUMBER, PORT, BOOLEAN, TEXT };
 
 static const struct definition {
 	const char *name; /* in the store */
 	enum scope scope;
 	enum kind kind;
-	size_t offset; /* of the value in struct pm_agent, pm_machine, pm_nic or pm_group */
+	size_t offset; /* of the value in struct pm_agent, pm_machine, pm_nic, pm_group or pm_vm */
 	size_t size;
 } definitions[PM_SETTING_COUNT] = {
 #define FIELD(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
@@ -31,6 +34,9 @@ static const struct definition {
     [PM_SET_MACHINE_VM_TIMEOUT] = {"vm-timeout", MACHINE, NUMBER, FIELD(pm_machine, vm_timeout_s)},
     [PM_SET_MACHINE_POWER_ON_METHOD] = {"power-on-method", MACHINE, NUMBER,
 					FIELD(pm_machine, power_on_method)},
+    [PM_SET_MACHINE_STACK_ADMIN_STATE] = {"stack-admin-state", MACHINE, NUMBER,
+					  FIELD(pm_machine, stack_admin_state)},
+    [PM_SET_VM_ADMIN_STATE] = {VM_PREFIX "admin-state", VM, NUMBER, FIELD(pm_vm, admin_state)},
     [PM_SET_NIC_WOL] = {"wol", NIC, NUMBER, FIELD(pm_nic, wol)},
     [PM_SET_NIC_INTERFACE] = {"interface", NIC, TEXT, FIELD(pm_nic, interface)},
     [PM_SET_NIC_ADDRESS] = {"address", NIC, TEXT, FIELD(pm_nic, address)},
@@ -40,8 +46,11 @@ static const struct definition {
 
 static void *field(const struct pm_setting_owner *owner, const struct definition *definition)
 {
-	void *const objects[] = {
-	    [AGENT] = owner->agent, [MACHINE] = owner->machine, [NIC] = owner->nic, [GROUP] = owner->group};
+	void *const objects[] = {[AGENT] = owner->agent,
+				 [MACHINE] = owner->machine,
+				 [NIC] = owner->nic,
+				 [GROUP] = owner->group,
+				 [VM] = owner->vm};
 
 	return (char *)objects[definition->scope] + definition->offset;
 }
@@ -104,6 +113,8 @@ static uint32_t base_number(const struct pm_setting_owner *owner, enum pm_settin
 		return owner->machine->config->vm_timeout_s;
 	case PM_SET_MACHINE_POWER_ON_METHOD:
 		return owner->machine->config->power_on_method;
+	case PM_SET_MACHINE_STACK_ADMIN_STATE:
+		return PM_STACK_WISH_RUNNING;
 	case PM_SET_NIC_WOL:
 		return owner->nic->config->wol;
 	case PM_SET_NIC_PORT:
@@ -129,7 +140,11 @@ static void base_of(const struct pm_setting_owner *owner, enum pm_setting_key ke
 
 void pm_settings_defaults(const struct pm_setting_owner *owner)
 {
-	enum scope scope = owner->group ? GROUP : owner->nic ? NIC : owner->machine ? MACHINE : AGENT;
+	enum scope scope = owner->group     ? GROUP
+			   : owner->vm      ? VM
+			   : owner->nic     ? NIC
+			   : owner->machine ? MACHINE
+					    : AGENT;
 	char base[PM_SETTING_TEXT_MAX];
 
 	for (int key = 0; key < PM_SETTING_COUNT; key++) {
@@ -144,14 +159,16 @@ static struct pm_setting make(const struct pm_setting_owner *owner, enum pm_sett
 			      const char *value)
 {
 	const struct definition *definition = &definitions[key];
+	enum scope scope = definition->scope;
 
-	return (struct pm_setting){
-	    .machine = definition->scope == MACHINE || definition->scope == NIC ? owner->machine->index : 0,
-	    .group = definition->scope == GROUP ? owner->group->name : "",
-	    .nic = definition->scope == NIC ? owner->nic->index : 0,
-	    .key = definition->name,
-	    .base = base,
-	    .value = value};
+	return (struct pm_setting){.machine = scope == AGENT || scope == GROUP ? 0 : owner->machine->index,
+				   .group = scope == GROUP ? owner->group->name : "",
+				   .part = scope == NIC  ? owner->nic->index
+					   : scope == VM ? owner->vm->index
+							 : 0,
+				   .key = definition->name,
+				   .base = base,
+				   .value = value};
 }
 
 int pm_setting_store(const struct pm_setting_owner *owner, enum pm_setting_key key, const char *value,
@@ -169,18 +186,31 @@ int pm_setting_store(const struct pm_setting_owner *owner, enum pm_setting_key k
 
 /* --- loading ---------------------------------------------------------------------------------- */
 
+static enum scope scope_of(const struct pm_setting *setting)
+{
+	if (*setting->group)
+		return GROUP;
+	if (!setting->machine)
+		return AGENT;
+	if (!setting->part)
+		return MACHINE;
+	return strncmp(setting->key, VM_PREFIX, strlen(VM_PREFIX)) == 0 ? VM : NIC;
+}
+
 static bool find_owner(struct pm_agent *agent, const struct pm_setting *setting,
-		       struct pm_setting_owner *owner, enum scope *scope)
+		       struct pm_setting_owner *owner, enum scope scope)
 {
 	*owner = (struct pm_setting_owner){.agent = agent};
-	*scope = *setting->group ? GROUP : setting->nic ? NIC : setting->machine ? MACHINE : AGENT;
-	if (*scope == GROUP)
+	if (scope == GROUP)
 		owner->group = pm_agent_group(agent, setting->group);
-	if (*scope == MACHINE || *scope == NIC)
+	if (setting->machine)
 		owner->machine = pm_agent_machine(agent, setting->machine);
-	if (*scope == NIC && owner->machine)
-		owner->nic = pm_machine_nic(owner->machine, setting->nic);
-	return *scope == AGENT || owner->group || (owner->machine && (*scope == MACHINE || owner->nic));
+	if (scope == NIC && owner->machine)
+		owner->nic = pm_machine_nic(owner->machine, setting->part);
+	if (scope == VM && owner->machine)
+		owner->vm = pm_machine_vm(owner->machine, setting->part);
+	return scope == AGENT || owner->group ||
+	       (owner->machine && (scope == MACHINE || owner->nic || owner->vm));
 }
 
 static void give_way(const struct pm_setting_owner *owner, const struct pm_setting *setting)
@@ -197,11 +227,11 @@ static void give_way(const struct pm_setting_owner *owner, const struct pm_setti
 static void load_one(const struct pm_setting *setting, void *data)
 {
 	struct pm_setting_owner owner;
-	enum scope scope;
+	enum scope scope = scope_of(setting);
 	char base[PM_SETTING_TEXT_MAX];
 
-	if (!find_owner(data, setting, &owner, &scope))
-		return; /* of a machine or group that is not configured now: kept for its return */
+	if (!find_owner(data, setting, &owner, scope))
+		return; /* of a machine, group or VM that is not there now: kept for its return */
 	for (int key = 0; key < PM_SETTING_COUNT; key++) {
 		if (definitions[key].scope != scope || strcmp(definitions[key].name, setting->key) != 0)
 			continue;
@@ -211,6 +241,13 @@ static void load_one(const struct pm_setting *setting, void *data)
 		else
 			give_way(&owner, setting);
 	}
+}
+
+/* The indexes of NICs and VMs are not related: a NIC of the same number has settings of its own. */
+static void load_vm(const struct pm_setting *setting, void *data)
+{
+	if (scope_of(setting) == VM)
+		load_one(setting, data);
 }
 
 static void ignore(const struct pm_setting *setting, void *data)
@@ -235,4 +272,14 @@ void pm_settings_load(struct pm_agent *agent)
 
 	if (pm_store_settings_load(agent->store, load_one, agent, &err) < 0)
 		pm_log(LOG_ERR, "settings written by SNMP can not be read: %s", err.text);
+}
+
+void pm_settings_load_vm(struct pm_vm *vm)
+{
+	struct pm_agent *agent = vm->machine->agent;
+	struct pm_error err = {""};
+
+	if (pm_store_settings_load_part(agent->store, vm->machine->index, vm->index, load_vm, agent, &err) <
+	    0)
+		pm_log(LOG_ERR, "the wish for VM %s can not be read: %s", vm->name, err.text);
 }

@@ -18,6 +18,8 @@ enum pm_setting_key {
 	PM_SET_MACHINE_STACK_TIMEOUT,
 	PM_SET_MACHINE_VM_TIMEOUT,
 	PM_SET_MACHINE_POWER_ON_METHOD,
+	PM_SET_MACHINE_STACK_ADMIN_STATE,
+	PM_SET_VM_ADMIN_STATE,
 	PM_SET_NIC_WOL,
 	PM_SET_NIC_INTERFACE,
 	PM_SET_NIC_ADDRESS,
@@ -26,12 +28,13 @@ enum pm_setting_key {
 	PM_SETTING_COUNT
 };
 
-/* Whose setting it is: agent always; machine and nic, or group, as the key needs them. */
+/* Whose setting it is: agent always; machine and nic or vm, or group, as the key needs them. */
 struct pm_setting_owner {
 	struct pm_agent *agent;
 	struct pm_machine *machine;
 	struct pm_nic *nic;
 	struct pm_group *group;
+	struct pm_vm *vm;
 };
 
 #define PM_SETTING_TEXT_MAX 256
@@ -44,6 +47,9 @@ bool pm_settings_readable(struct pm_agent *agent);
 
 /* What the store has is put in place over it; settings whose base has changed are forgotten. */
 void pm_settings_load(struct pm_agent *agent);
+
+/* Likewise for a VM that has come meanwhile: it may have been there before. */
+void pm_settings_load_vm(struct pm_vm *vm);
 
 /* Writes value durably; nothing changes in memory. 0 or the store's error. */
 int pm_setting_store(const struct pm_setting_owner *owner, enum pm_setting_key key, const char *value,

@@ -8,6 +8,7 @@
 #include "agent/log.h"
 #include "agent/notify.h"
 #include "agent/text.h"
+#include "agent/vm.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -142,11 +143,22 @@ static void observe(struct pm_machine *machine, enum pm_power_state state, enum 
 		tell_return(machine, why);
 	}
 	machine->looked = true;
+	if (state != old)
+		pm_stack_machine_changed(machine);
+}
+
+static bool hypervisor_answers(const struct pm_machine *machine)
+{
+	for (size_t i = 0; i < machine->hypervisor_count; i++)
+		if (!machine->hypervisors[i].on && machine->hypervisors[i].holds)
+			return true;
+	return false;
 }
 
 /*
- * Which of the sources that hold says what: the BMC first, then a probe that answers. heard is who has just told
- * something; what the others told before still holds, but is not new. silence: why nobody says anything, if so.
+ * Which of the sources that hold says what: the BMC first, then a hypervisor on the machine itself, then a probe that
+ * answers. heard is who has just told something; what the others told before still holds, but is not new. silence: why
+ * nobody says anything, if so.
  */
 static void derive(struct pm_machine *machine, enum pm_state_source heard, const char *silence)
 {
@@ -155,6 +167,9 @@ static void derive(struct pm_machine *machine, enum pm_state_source heard, const
 	if (bmc && bmc->holds)
 		observe(machine, bmc->chassis.power_on ? PM_POWER_ON : PM_POWER_OFF, PM_SOURCE_BMC, "BMC",
 			heard == PM_SOURCE_BMC);
+	else if (hypervisor_answers(machine))
+		observe(machine, PM_POWER_ON, PM_SOURCE_HYPERVISOR, "hypervisor",
+			heard == PM_SOURCE_HYPERVISOR);
 	else if (machine->os_reachable == PM_OS_YES)
 		observe(machine, PM_POWER_ON, PM_SOURCE_PROBE, "probe", heard == PM_SOURCE_PROBE);
 	else
@@ -171,8 +186,8 @@ void pm_state_sources_changed(struct pm_machine *machine)
 	bool told_unknown = pm_state_unknown_told(machine);
 
 	machine->return_untold = false;
-	if (machine->config->bmc ||
-	    machine->config->probe) { /* as after a start: the next answer tells what has changed */
+	if (machine->config->bmc || machine->config->probe || machine->config->hypervisor_count) {
+		/* as after a start: the next answer tells what has changed */
 		count_change(machine, PM_POWER_UNKNOWN);
 		machine->source = PM_SOURCE_NONE;
 		machine->looked = false;
@@ -342,6 +357,15 @@ void pm_state_probe(struct pm_machine *machine, enum pm_probe_result result, con
 								 : "can not be probed");
 	derive(machine, result == PM_PROBE_UP ? PM_SOURCE_PROBE : PM_SOURCE_NONE, "nothing answers");
 	pm_job_observed(machine, PM_SOURCE_PROBE);
+}
+
+/* --- hypervisors ------------------------------------------------------------------------------ */
+
+void pm_state_hypervisor(struct pm_machine *machine, bool heard, const char *silence)
+{
+	derive(machine, heard ? PM_SOURCE_HYPERVISOR : PM_SOURCE_NONE,
+	       *silence ? silence : "nothing answers");
+	pm_job_observed(machine, PM_SOURCE_HYPERVISOR);
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */

@@ -14,7 +14,10 @@ void pm_state_chassis(struct pm_machine *machine, const struct ipmi_reply *reply
 /* The probe ended. */
 void pm_state_probe(struct pm_machine *machine, enum pm_probe_result result, const char *text);
 
-/* The configuration gives it another BMC or probe, or none: what was observed no longer holds. */
+/* A hypervisor on the machine itself has told something (heard), or no longer answers, and why. */
+void pm_state_hypervisor(struct pm_machine *machine, bool heard, const char *silence);
+
+/* The configuration gives it another BMC, probe or hypervisor, or none: what was observed no longer holds. */
 void pm_state_sources_changed(struct pm_machine *machine);
 
 /* A job says what it is doing to the machine; 0 when it ends. */

@@ -36,7 +36,7 @@ static void note(const struct pm_setting *setting, void *data)
 	struct stored *stored = data;
 	long long offset_ms, ahead_ms;
 
-	if (setting->machine || setting->nic || *setting->group || strcmp(setting->key, SETTING) != 0 ||
+	if (setting->machine || setting->part || *setting->group || strcmp(setting->key, SETTING) != 0 ||
 	    sscanf(setting->value, "%lld %lld", &offset_ms, &ahead_ms) != 2)
 		return;
 	snprintf(stored->boot, sizeof(stored->boot), "%s", setting->base);

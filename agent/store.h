@@ -79,11 +79,11 @@ int pm_store_nic_index(struct pm_store *store, uint32_t machine, const char *nam
 
 /*
  * Settings written by SNMP. base is what the configuration says for the same key at that time: when it changes, the
- * setting no longer holds. machine and nic are 0 for the agent's own and those of a group, which is told by its name;
+ * setting no longer holds. machine and part are 0 for the agent's own and those of a group, which is told by its name;
  * NULL or "" means no group.
  */
 struct pm_setting {
-	uint32_t machine, nic;
+	uint32_t machine, part; /* part: pmNicIndex, or pmVmIndex for keys that begin with "vm-" */
 	const char *group;
 	const char *key, *base, *value; /* valid during the call */
 };
@@ -91,6 +91,10 @@ int pm_store_setting_put(struct pm_store *store, const struct pm_setting *settin
 int pm_store_setting_delete(struct pm_store *store, const struct pm_setting *setting, struct pm_error *err);
 int pm_store_settings_load(struct pm_store *store, void (*each)(const struct pm_setting *setting, void *data),
 			   void *data, struct pm_error *err);
+/* Those of one NIC or VM. */
+int pm_store_settings_load_part(struct pm_store *store, uint32_t machine, uint32_t part,
+				void (*each)(const struct pm_setting *setting, void *data), void *data,
+				struct pm_error *err);
 
 /* The last observed power state of a machine, and what managers were told since. */
 struct pm_stored_state {
@@ -107,6 +111,30 @@ int pm_store_state_put(struct pm_store *store, const struct pm_stored_state *sta
 int pm_store_states_load(struct pm_store *store,
 			 void (*each)(const struct pm_stored_state *state, void *data), void *data,
 			 struct pm_error *err);
+
+/* A VM as it was last known; its index is never given again. */
+struct pm_stored_vm {
+	uint32_t machine, index;
+	const char
+	    *key; /* its UUID, or what it is known by instead; unique on the machine. Not used by put */
+	const char *name, *uuid, *hypervisor; /* the URI as it is configured */
+	bool gone;                            /* not defined any more: only its index is kept */
+	bool active, saved, persistent, autostart;
+	unsigned observed, told; /* PmVmState; 0: nothing */
+	unsigned cpus;
+	uint64_t memory_kib;
+	int64_t last_change_ms;
+	unsigned last_result;
+	const char *last_result_text;
+};
+/* The persistent pmVmIndex of key: the one it always had, or a new one that never was another VM's of the machine. */
+int pm_store_vm_index(struct pm_store *store, uint32_t machine, const char *key, uint32_t *index,
+		      struct pm_error *err);
+int pm_store_vm_put(struct pm_store *store, const struct pm_stored_vm *vm, struct pm_error *err);
+/* Of one machine, or of all (0), those that are not gone, ascending by machine and index. */
+int pm_store_vms_load(struct pm_store *store, uint32_t machine,
+		      void (*each)(const struct pm_stored_vm *vm, void *data), void *data,
+		      struct pm_error *err);
 
 struct pm_stored_event {
 	uint32_t machine, index;
@@ -182,7 +210,8 @@ struct pm_stored_step {
 	unsigned index; /* from 1 */
 	unsigned action;
 	uint32_t vm;
-	unsigned level, goal;
+	const char *target; /* "": the machine */
+	unsigned level, after, before, goal;
 	uint32_t timeout_s;
 	bool momentary, alternative;
 	unsigned state, result;

@@ -136,9 +136,9 @@ int pm_store_jobs_load(struct pm_store *store, uint32_t machine,
 #define MEMBER(member) PM_MEMBER(pm_stored_step, member)
 
 static const struct pm_member step_members[] = {
-    MEMBER(job),    MEMBER(index),     MEMBER(action),    MEMBER(vm),          MEMBER(level),
-    MEMBER(goal),   MEMBER(timeout_s), MEMBER(momentary), MEMBER(alternative), MEMBER(state),
-    MEMBER(result), MEMBER(text),      MEMBER(start_ms),  MEMBER(end_ms),
+    MEMBER(job),       MEMBER(index),     MEMBER(action),      MEMBER(vm),    MEMBER(level),  MEMBER(goal),
+    MEMBER(timeout_s), MEMBER(momentary), MEMBER(alternative), MEMBER(state), MEMBER(result), MEMBER(text),
+    MEMBER(start_ms),  MEMBER(end_ms),    MEMBER(target),      MEMBER(after), MEMBER(before),
 };
 #undef MEMBER
 

@@ -36,24 +36,33 @@ int pm_store_machine_index(struct pm_store *store, const char *name, uint32_t fi
 	return 0;
 }
 
-int pm_store_nic_index(struct pm_store *store, uint32_t machine, const char *name, uint32_t *index,
-		       struct pm_error *err)
+int pm_store_part_index(struct pm_store *store, const enum pm_statement statements[3], uint32_t machine,
+			const char *name, uint32_t *index, struct pm_error *err)
 {
 	int64_t number = 0;
-	int found =
-	    pm_store_query(store, pm_store_bind(store, NIC_GET, "is", (int64_t)machine, name), &number, err);
+	int found = pm_store_query(store, pm_store_bind(store, statements[0], "is", (int64_t)machine, name),
+				   &number, err);
 
 	if (found == 0) {
-		found =
-		    pm_store_query(store, pm_store_bind(store, NIC_TOP, "i", (int64_t)machine), &number, err);
+		found = pm_store_query(store, pm_store_bind(store, statements[1], "i", (int64_t)machine),
+				       &number, err);
 		number++;
 		store->indexes_added = true;
 		if (found > 0)
 			found = pm_store_run(
-			    store, pm_store_bind(store, NIC_ADD, "iis", (int64_t)machine, number, name), err);
+			    store, pm_store_bind(store, statements[2], "iis", (int64_t)machine, number, name),
+			    err);
 	}
 	*index = (uint32_t)number;
 	return found < 0 ? found : 0;
+}
+
+int pm_store_nic_index(struct pm_store *store, uint32_t machine, const char *name, uint32_t *index,
+		       struct pm_error *err)
+{
+	static const enum pm_statement statements[] = {NIC_GET, NIC_TOP, NIC_ADD};
+
+	return pm_store_part_index(store, statements, machine, name, index, err);
 }
 
 /* --- settings and states ---------------------------------------------------------------------- */
@@ -67,7 +76,7 @@ int pm_store_setting_put(struct pm_store *store, const struct pm_setting *settin
 {
 	return pm_store_run(store,
 			    pm_store_bind(store, SETTING_PUT, "iissss", (int64_t)setting->machine,
-					  (int64_t)setting->nic, group_of(setting), setting->key,
+					  (int64_t)setting->part, group_of(setting), setting->key,
 					  setting->base, setting->value),
 			    err);
 }
@@ -76,25 +85,40 @@ int pm_store_setting_delete(struct pm_store *store, const struct pm_setting *set
 {
 	return pm_store_run(store,
 			    pm_store_bind(store, SETTING_DELETE, "iiss", (int64_t)setting->machine,
-					  (int64_t)setting->nic, group_of(setting), setting->key),
+					  (int64_t)setting->part, group_of(setting), setting->key),
 			    err);
 }
 
-int pm_store_settings_load(struct pm_store *store, void (*each)(const struct pm_setting *setting, void *data),
-			   void *data, struct pm_error *err)
+static int load_settings(struct pm_store *store, sqlite3_stmt *s,
+			 void (*each)(const struct pm_setting *setting, void *data), void *data,
+			 struct pm_error *err)
 {
-	sqlite3_stmt *s = pm_store_bind(store, SETTINGS_LOAD, "");
 	int step;
 
 	while ((step = sqlite3_step(s)) == SQLITE_ROW)
 		each(&(struct pm_setting){.machine = (uint32_t)sqlite3_column_int64(s, 0),
-					  .nic = (uint32_t)sqlite3_column_int64(s, 1),
+					  .part = (uint32_t)sqlite3_column_int64(s, 1),
 					  .group = pm_store_text(s, 2),
 					  .key = pm_store_text(s, 3),
 					  .base = pm_store_text(s, 4),
 					  .value = pm_store_text(s, 5)},
 		     data);
 	return pm_store_finish(store, s, step, err);
+}
+
+int pm_store_settings_load(struct pm_store *store, void (*each)(const struct pm_setting *setting, void *data),
+			   void *data, struct pm_error *err)
+{
+	return load_settings(store, pm_store_bind(store, SETTINGS_LOAD, ""), each, data, err);
+}
+
+int pm_store_settings_load_part(struct pm_store *store, uint32_t machine, uint32_t part,
+				void (*each)(const struct pm_setting *setting, void *data), void *data,
+				struct pm_error *err)
+{
+	return load_settings(store,
+			     pm_store_bind(store, SETTINGS_LOAD_PART, "ii", (int64_t)machine, (int64_t)part),
+			     each, data, err);
 }
 
 int pm_store_state_put(struct pm_store *store, const struct pm_stored_state *state, struct pm_error *err)

@@ -34,6 +34,10 @@ static const struct pm_member members[] = {
     MEMBER(jobs),
     MEMBER(succeeded),
     MEMBER(failed),
+    MEMBER(vm),
+    MEMBER(vm_name),
+    MEMBER(vm_state),
+    MEMBER(old_vm_state),
 };
 
 int pm_store_notification_put(struct pm_store *store, const struct pm_notification *notification,

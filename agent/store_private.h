@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Shared by the parts of the store: store.c (the file and its transactions), store_schema.c (its tables, and how those of
- * older versions become them), store_machine.c (indexes, settings, states, events), store_job.c (jobs, steps, groups),
+ * older versions become them), store_machine.c (indexes, settings, states, events), store_vm.c (VMs), store_job.c (jobs, steps, groups),
  * store_notify.c, store_sync.c (helper threads), store_check.c (what a start finds) and store_salvage.c (when that is
  * damaged).
  */
@@ -22,9 +22,17 @@ enum pm_statement {
 	NIC_GET,
 	NIC_TOP,
 	NIC_ADD,
+	VM_GET,
+	VM_TOP,
+	VM_ADD,
+	VM_PUT,
+	VM_FORGET,
+	VMS_LOAD,
+	VMS_LOAD_ALL,
 	SETTING_PUT,
 	SETTING_DELETE,
 	SETTINGS_LOAD,
+	SETTINGS_LOAD_PART,
 	STATE_PUT,
 	STATES_LOAD,
 	EVENT_PUT,
@@ -157,6 +165,13 @@ int pm_store_last_id(struct pm_store *store, const char *table, int64_t *id, str
 
 /* Never NULL. */
 const char *pm_store_text(sqlite3_stmt *statement, int column);
+
+/*
+ * The index of what is known by a name within a machine: the one it always had, or one more than the highest that was ever
+ * given. get, highest and add: the statements of its table.
+ */
+int pm_store_part_index(struct pm_store *store, const enum pm_statement statements[3], uint32_t machine,
+			const char *name, uint32_t *index, struct pm_error *err);
 
 /* --- store_sync.c --- */
 

@@ -202,7 +202,7 @@ static void tell(struct salvage *salvage, const char *table, bool whole)
 
 static bool must_be_whole(const char *table)
 {
-	return strcmp(table, "machine") == 0 || strcmp(table, "nic") == 0;
+	return strcmp(table, "machine") == 0 || strcmp(table, "nic") == 0 || strcmp(table, "vm") == 0;
 }
 
 static bool is_sound(sqlite3 *db, const char *table)

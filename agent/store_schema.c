@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
@@ -13,7 +13,7 @@
 	" key TEXT NOT NULL, base TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (machine, nic, group_name, key))" \
 	" WITHOUT ROWID;"
 
-/* What version 3 brought. */
+/* What version 3 brought; steps and notifications of stacks came later. */
 #define CREATE_JOB                                                                                          \
 	"CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT, machine INTEGER NOT NULL,"                 \
 	" owner TEXT NOT NULL, name TEXT NOT NULL, origin INTEGER NOT NULL, created_ms INTEGER NOT NULL,"   \
@@ -49,17 +49,39 @@
 	" machines INTEGER NOT NULL, group_name TEXT NOT NULL, jobs INTEGER NOT NULL,"                   \
 	" succeeded INTEGER NOT NULL, failed INTEGER NOT NULL);"
 
+/* What version 4 brought. That a VM has an index is never forgotten; how it is, when it is no longer defined. */
+#define CREATE_VM                                                                            \
+	"CREATE TABLE vm (machine INTEGER NOT NULL, id INTEGER NOT NULL, key TEXT NOT NULL," \
+	" PRIMARY KEY (machine, id), UNIQUE (machine, key)) WITHOUT ROWID;"
+#define CREATE_VM_STATE                                                                                   \
+	"CREATE TABLE vm_state (machine INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL,"       \
+	" uuid TEXT NOT NULL, hypervisor TEXT NOT NULL, active INTEGER NOT NULL, saved INTEGER NOT NULL," \
+	" persistent INTEGER NOT NULL, autostart INTEGER NOT NULL, observed INTEGER NOT NULL,"            \
+	" told INTEGER NOT NULL, cpus INTEGER NOT NULL, memory_kib INTEGER NOT NULL,"                     \
+	" last_change_ms INTEGER NOT NULL, last_result INTEGER NOT NULL, last_result_text TEXT NOT NULL," \
+	" PRIMARY KEY (machine, id)) WITHOUT ROWID;"
+#define ADD_VMS_TO_OTHERS                                                          \
+	"ALTER TABLE step ADD COLUMN target TEXT NOT NULL DEFAULT '';"             \
+	"ALTER TABLE step ADD COLUMN after_step INTEGER NOT NULL DEFAULT 0;"       \
+	"ALTER TABLE step ADD COLUMN before_step INTEGER NOT NULL DEFAULT 0;"      \
+	"ALTER TABLE notification ADD COLUMN vm INTEGER NOT NULL DEFAULT 0;"       \
+	"ALTER TABLE notification ADD COLUMN vm_name TEXT NOT NULL DEFAULT '';"    \
+	"ALTER TABLE notification ADD COLUMN vm_state INTEGER NOT NULL DEFAULT 0;" \
+	"ALTER TABLE notification ADD COLUMN old_vm_state INTEGER NOT NULL DEFAULT 0;"
+
+/* The tables of indexes first: the less lies before them, the less must be whole for them to be saved. */
 static const char create[] =
     "CREATE TABLE machine (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
     "CREATE TABLE nic (machine INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL,"
-    " PRIMARY KEY (machine, id), UNIQUE (machine, name)) WITHOUT ROWID;" CREATE_SETTING
+    " PRIMARY KEY (machine, id), UNIQUE (machine, name)) WITHOUT ROWID;" CREATE_VM CREATE_SETTING
     "CREATE TABLE state (machine INTEGER PRIMARY KEY, power_state INTEGER NOT NULL, source INTEGER NOT NULL,"
     " last_change_ms INTEGER NOT NULL, on_count INTEGER NOT NULL, off_count INTEGER NOT NULL,"
     " bmc_down INTEGER NOT NULL DEFAULT 0, unknown_told INTEGER NOT NULL DEFAULT 0,"
     " last_result INTEGER NOT NULL DEFAULT 1, last_result_text TEXT NOT NULL DEFAULT '');"
     "CREATE TABLE event (machine INTEGER NOT NULL, id INTEGER NOT NULL, time_ms INTEGER NOT NULL,"
     " kind INTEGER NOT NULL, severity INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (machine, id)) WITHOUT ROWID;" CREATE_JOB
-	CREATE_STEP CREATE_GROUP CREATE_NOTIFICATION "PRAGMA user_version = 3;";
+	CREATE_STEP CREATE_GROUP CREATE_NOTIFICATION CREATE_VM_STATE ADD_VMS_TO_OTHERS
+    "PRAGMA user_version = 4;";
 
 /* Version 1 knew neither groups nor jobs that begin later, nor what was told; nor which of the jobs had begun. */
 static const char from_1_to_2[] =
@@ -105,8 +127,13 @@ static const char from_2_to_3[] =
     " WHERE machine IN (SELECT machine FROM job WHERE end_ms <> 0);"
     "PRAGMA user_version = 3;";
 
-static const char *const upgrades[SCHEMA_VERSION] = {create, from_1_to_2,
-						     from_2_to_3}; /* by the version before */
+/* Until then steps were done one after the other. */
+static const char from_3_to_4[] = CREATE_VM CREATE_VM_STATE ADD_VMS_TO_OTHERS
+    "UPDATE step SET after_step = number - 1 WHERE NOT alternative;"
+    "PRAGMA user_version = 4;";
+
+static const char *const upgrades[SCHEMA_VERSION] = {create, from_1_to_2, from_2_to_3,
+						     from_3_to_4}; /* by the version before */
 
 static int64_t version_of(const struct pm_store *store)
 {
@@ -154,7 +181,8 @@ int pm_store_upgrade_schema(struct pm_store *store, const char *path, struct pm_
 
 /* --- statements ------------------------------------------------------------------------------- */
 
-#define SETTING_KEY "machine = ?1 AND nic = ?2 AND group_name = ?3 AND key = ?4"
+#define SETTING_COLUMNS "machine, nic, group_name, key, base, value"
+#define SETTING_KEY     "machine = ?1 AND nic = ?2 AND group_name = ?3 AND key = ?4"
 #define STATE_COLUMNS                                                                                \
 	"machine, power_state, source, last_change_ms, on_count, off_count, bmc_down, unknown_told," \
 	" last_result, last_result_text"
@@ -172,20 +200,25 @@ int pm_store_upgrade_schema(struct pm_store *store, const char *path, struct pm_
 	" AND max(created_ms, end_ms) < ?2 ORDER BY id LIMIT 500)"
 /* ids are sorted, and not whole rows; the limit keeps SQLite from making one query of two */
 #define SORTED_JOBS "(SELECT id FROM job ORDER BY machine, id LIMIT -1)"
+#define VM_COLUMNS                                                                                  \
+	"machine, id, name, uuid, hypervisor, active, saved, persistent, autostart, observed, told" \
+	", cpus, memory_kib, last_change_ms, last_result, last_result_text"
 #define STEP_COLUMNS                                                                              \
 	"job, number, action, vm, level, goal, timeout_s, momentary, alternative, state, result," \
-	" text, start_ms, end_ms"
+	" text, start_ms, end_ms, target, after_step, before_step"
 #define GROUP_COLUMNS "name, action, start_ms, jobs, under_way, refused, succeeded, failed"
 /* in the order of the members in store_notify.c */
 #define NOTIFICATION_COLUMNS                                                                         \
 	"id, type, machine, nic, name, power_state, old_power_state, source, result, text,"          \
 	" job_owner, job_name, job_label, action, mac, interface, bmc_address, bmc_status, inhibit," \
-	" inhibit_reason, event_index, agent, machines, group_name, jobs, succeeded, failed"
+	" inhibit_reason, event_index, agent, machines, group_name, jobs, succeeded, failed,"        \
+	" vm, vm_name, vm_state, old_vm_state"
 
 #define MARKS_8  "?, ?, ?, ?, ?, ?, ?, ?"
-#define MARKS_14 MARKS_8 ", ?, ?, ?, ?, ?, ?"
-#define MARKS_27 MARKS_14 ", " MARKS_8 ", ?, ?, ?, ?, ?"
-#define MARKS_29 MARKS_27 ", ?, ?"
+#define MARKS_16 MARKS_8 ", " MARKS_8
+#define MARKS_17 MARKS_16 ", ?"
+#define MARKS_29 MARKS_16 ", " MARKS_8 ", ?, ?, ?, ?, ?"
+#define MARKS_31 MARKS_29 ", ?, ?"
 
 const char *const pm_store_sql[PM_STATEMENT_COUNT] = {
     [TRANSACTION_BEGIN] = "BEGIN IMMEDIATE",
@@ -198,10 +231,20 @@ const char *const pm_store_sql[PM_STATEMENT_COUNT] = {
     [NIC_GET] = "SELECT id FROM nic WHERE machine = ?1 AND name = ?2",
     [NIC_TOP] = "SELECT coalesce(max(id), 0) FROM nic WHERE machine = ?1",
     [NIC_ADD] = "INSERT INTO nic (machine, id, name) VALUES (?1, ?2, ?3)",
-    [SETTING_PUT] = "INSERT OR REPLACE INTO setting (machine, nic, group_name, key, base, value)"
+    [VM_GET] = "SELECT id FROM vm WHERE machine = ?1 AND key = ?2",
+    [VM_TOP] = "SELECT coalesce(max(id), 0) FROM vm WHERE machine = ?1",
+    [VM_ADD] = "INSERT INTO vm (machine, id, key) VALUES (?1, ?2, ?3)",
+    [VM_PUT] = "INSERT OR REPLACE INTO vm_state (" VM_COLUMNS ") VALUES (" MARKS_16 ")",
+    [VM_FORGET] = "DELETE FROM vm_state WHERE machine = ?1 AND id = ?2",
+    [VMS_LOAD] = "SELECT " VM_COLUMNS ", key FROM vm_state JOIN vm USING (machine, id) WHERE machine = ?1"
+		 " ORDER BY id",
+    [VMS_LOAD_ALL] =
+	"SELECT " VM_COLUMNS ", key FROM vm_state JOIN vm USING (machine, id) ORDER BY machine, id",
+    [SETTING_PUT] = "INSERT OR REPLACE INTO setting (" SETTING_COLUMNS ")"
 		    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [SETTING_DELETE] = "DELETE FROM setting WHERE " SETTING_KEY,
-    [SETTINGS_LOAD] = "SELECT machine, nic, group_name, key, base, value FROM setting",
+    [SETTINGS_LOAD] = "SELECT " SETTING_COLUMNS " FROM setting",
+    [SETTINGS_LOAD_PART] = "SELECT " SETTING_COLUMNS " FROM setting WHERE machine = ?1 AND nic = ?2",
     [STATE_PUT] = "INSERT OR REPLACE INTO state (" STATE_COLUMNS ") VALUES (" MARKS_8 ", ?, ?)",
     [STATES_LOAD] = "SELECT " STATE_COLUMNS " FROM state",
     [EVENT_PUT] = "INSERT OR REPLACE INTO event (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -221,7 +264,7 @@ const char *const pm_store_sql[PM_STATEMENT_COUNT] = {
     [JOB_DELETE] = "DELETE FROM job WHERE id = ?1",
     [JOBS_LOAD] = "SELECT " JOB_FIXED ", " JOB_REST " FROM job WHERE machine = ?1 ORDER BY id",
     [JOBS_LOAD_ALL] = "SELECT " JOB_FIXED ", " JOB_REST " FROM " SORTED_JOBS " CROSS JOIN job USING (id)",
-    [STEP_PUT] = "INSERT OR REPLACE INTO step (" STEP_COLUMNS ") VALUES (" MARKS_14 ")",
+    [STEP_PUT] = "INSERT OR REPLACE INTO step (" STEP_COLUMNS ") VALUES (" MARKS_17 ")",
     [STEPS_DELETE] = "DELETE FROM step WHERE job = ?1",
     [STEPS_LOAD] = "SELECT step.* FROM job JOIN step ON step.job = job.id WHERE job.machine = ?1"
 		   " ORDER BY job.id, step.number",
@@ -231,7 +274,7 @@ const char *const pm_store_sql[PM_STATEMENT_COUNT] = {
     [GROUP_DELETE] = "DELETE FROM group_command WHERE id = ?1",
     [GROUPS_LOAD] = "SELECT id, " GROUP_COLUMNS " FROM group_command ORDER BY id",
 
-    [NOTIFICATION_PUT] = "INSERT INTO notification (" NOTIFICATION_COLUMNS ") VALUES (" MARKS_27 ")",
+    [NOTIFICATION_PUT] = "INSERT INTO notification (" NOTIFICATION_COLUMNS ") VALUES (" MARKS_31 ")",
     [NOTIFICATION_DELETE] = "DELETE FROM notification WHERE id = ?1",
     [NOTIFICATIONS_LOAD] = "SELECT " NOTIFICATION_COLUMNS " FROM notification ORDER BY id",
     [LAST_ID] = "SELECT seq FROM sqlite_sequence WHERE name = ?1",

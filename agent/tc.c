@@ -61,6 +61,15 @@ const char *pm_power_state_name(enum pm_power_state state)
 	return LABEL(labels, state);
 }
 
+const char *pm_vm_state_name(enum pm_vm_state state)
+{
+	static const char *const labels[] = {
+	    "",         "unknown", "other",     "preparing",    "running",  "suspending", "suspended",
+	    "resuming", "paused",  "migrating", "shuttingDown", "shutdown", "crashed"};
+
+	return LABEL(labels, state);
+}
+
 const char *pm_job_state_name(enum pm_job_state state)
 {
 	static const char *const labels[] = {"",          "notReady", "scheduled",  "running",

@@ -77,15 +77,6 @@ static bool seek(const oid *index, size_t length, bool inclusive, struct pm_row 
 	return true;
 }
 
-/* VMs are counted only where no machine has a stack: then there are none. */
-static bool get_vms(const struct pm_agent *agent, struct pm_value *value)
-{
-	for (size_t i = 0; i < agent->machine_count; i++)
-		if (agent->machines[i]->config->stack_count)
-			return false;
-	return pm_value_unsigned(value, 0);
-}
-
 static bool get(const struct pm_row *row, unsigned column, struct pm_value *value)
 {
 	const struct pm_agent *agent = row->object;
@@ -106,8 +97,9 @@ static bool get(const struct pm_row *row, unsigned column, struct pm_value *valu
 	case MACHINES_UNKNOWN:
 		return pm_value_unsigned(value, agent->machines_unknown);
 	case VMS:
+		return pm_value_unsigned(value, agent->vms);
 	case VMS_RUNNING:
-		return get_vms(agent, value);
+		return pm_value_unsigned(value, agent->vms_running);
 	case JOBS_ACTIVE:
 		return pm_value_unsigned(value, pm_jobs_active(agent));
 	case JOBS_STARTED:

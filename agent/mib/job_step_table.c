@@ -83,14 +83,18 @@ static bool seek(const oid *index, size_t length, bool inclusive, struct pm_row 
 	return false;
 }
 
+static const char *machine_name(const struct pm_row *row)
+{
+	return pm_agent_machine(pm_mib_agent, (uint32_t)row->index[0])->config->name;
+}
+
 static bool get(const struct pm_row *row, unsigned column, struct pm_value *value)
 {
 	const struct pm_step *step = row->object;
 
 	switch (column) {
 	case TARGET:
-		return pm_value_text(value,
-				     pm_agent_machine(pm_mib_agent, (uint32_t)row->index[0])->config->name);
+		return pm_value_text(value, step->target ? step->target : machine_name(row));
 	case VM:
 		return pm_value_unsigned(value, step->vm);
 	case ACTION:

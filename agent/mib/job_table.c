@@ -297,6 +297,13 @@ static bool creates(enum pm_row_status status)
 	return status == PM_ROW_CREATE_AND_GO || status == PM_ROW_CREATE_AND_WAIT;
 }
 
+/* The DEFVALs; how long a VM may take is the machine's matter. */
+static void put_defaults(struct pm_job_edit *edit)
+{
+	pm_job_spec_defaults(&edit->spec);
+	edit->spec.vm_timeout_s = edit->machine->vm_timeout_s;
+}
+
 static void fill_edit(struct job_change *change, const struct pm_row_set *set)
 {
 	const struct pm_value *const *values = set->values;
@@ -310,7 +317,7 @@ static void fill_edit(struct job_change *change, const struct pm_row_set *set)
 	if (edit->job && !creates(edit->row_status))
 		edit->spec = edit->job->spec;
 	else
-		pm_job_spec_defaults(&edit->spec);
+		put_defaults(edit);
 	for (unsigned i = 0; i < COLUMN_COUNT; i++)
 		edit->spec_set |= values[i] && put_spec(&edit->spec, i, values[i]);
 	if (values[LABEL]) {

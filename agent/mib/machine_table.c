@@ -41,8 +41,6 @@ enum {
 	COLUMN_COUNT
 };
 
-#define STACK_RUNNING 1
-#define STACK_OFF     2
 #define TIMEOUT_MAX_S 86400
 
 static const struct pm_column columns[COLUMN_COUNT] = {
@@ -52,7 +50,8 @@ static const struct pm_column columns[COLUMN_COUNT] = {
     [POWER_STATE] = PM_READ("pmMachinePowerState", ASN_INTEGER),
     [COMMAND] =
 	PM_WRITE_NOT("pmMachineCommand", ASN_INTEGER, PM_COMMAND_NONE, PM_COMMAND_IDENTIFY, PM_COMMAND_NONE),
-    [STACK_ADMIN_STATE] = PM_WRITE("pmMachineStackAdminState", ASN_INTEGER, STACK_RUNNING, STACK_OFF),
+    [STACK_ADMIN_STATE] =
+	PM_WRITE("pmMachineStackAdminState", ASN_INTEGER, PM_STACK_WISH_RUNNING, PM_STACK_WISH_OFF),
     [STATE_SOURCE] = PM_READ("pmMachineStateSource", ASN_INTEGER),
     [LAST_CHANGE] = PM_READ("pmMachineLastChange", ASN_OCTET_STR),
     [STATE_AGE] = PM_READ("pmMachineStateAge", ASN_GAUGE),
@@ -118,11 +117,6 @@ static bool get_age(const struct pm_machine *machine, struct pm_value *value)
 	return pm_value_unsigned(value, (uint32_t)((now_ms - machine->observed_loop_ms) / 1000));
 }
 
-static bool get_zero_vms(const struct pm_machine *machine, struct pm_value *value)
-{
-	return machine->config->stack_count ? false : pm_value_unsigned(value, 0);
-}
-
 static bool get_watts(const struct pm_machine *machine, struct pm_value *value)
 {
 	unsigned watts;
@@ -156,8 +150,9 @@ static bool get_config(const struct pm_machine *machine, unsigned column, struct
 	case LOCATION:
 		return pm_value_text(value, machine->config->location);
 	case VM_COUNT:
+		return pm_value_unsigned(value, (uint32_t)machine->vm_count);
 	case VM_RUNNING:
-		return get_zero_vms(machine, value);
+		return pm_value_unsigned(value, machine->vms_running);
 	case STACK_TIMEOUT:
 		return pm_value_unsigned(value, machine->stack_timeout_s);
 	case VM_TIMEOUT:
@@ -185,7 +180,7 @@ static bool get(const struct pm_row *row, unsigned column, struct pm_value *valu
 	case COMMAND:
 		return pm_value_integer(value, PM_COMMAND_NONE);
 	case STACK_ADMIN_STATE:
-		return pm_value_integer(value, STACK_RUNNING);
+		return pm_value_integer(value, machine->stack_admin_state);
 	case STATE_SOURCE:
 		return pm_value_integer(value, machine->source);
 	case LAST_CHANGE:
@@ -219,6 +214,7 @@ static bool any(unsigned column)
 
 static const struct pm_change_map map[] = {
     {ADMIN_STATE, PM_SET_MACHINE_ADMIN_STATE, NULL},
+    {STACK_ADMIN_STATE, PM_SET_MACHINE_STACK_ADMIN_STATE, NULL},
     {INHIBIT, PM_SET_MACHINE_INHIBIT, pm_change_truth},
     {INHIBIT_REASON, PM_SET_MACHINE_INHIBIT_REASON, NULL},
     {STACK_TIMEOUT, PM_SET_MACHINE_STACK_TIMEOUT, NULL},
@@ -231,33 +227,51 @@ static int missing(const oid *index, size_t length)
 	return pm_mib_missing(index, length, SNMP_ERR_NOCREATION);
 }
 
-/* The verb of this SET, from Command or AdminState; none when it has none. Two are one too many. */
+/* What a column of the SET asks for; PM_COMMAND_NONE: no job. */
+static struct pm_job_request request_of(struct pm_machine *machine, unsigned column,
+					const struct pm_value *value)
+{
+	struct pm_job_request request = {.machine = machine, .action = PM_COMMAND_NONE};
+
+	if (column == COMMAND)
+		return pm_job_request_of(machine, (enum pm_command)value->integer, PM_ORIGIN_COMMAND);
+	if (column == ADMIN_STATE && value->integer != PM_ADMIN_UNMANAGED)
+		return pm_job_request_of(
+		    machine, value->integer == PM_ADMIN_ON ? PM_COMMAND_POWER_ON : PM_COMMAND_SHUTDOWN,
+		    PM_ORIGIN_ADMIN_STATE);
+	if (column == STACK_ADMIN_STATE && value->integer == PM_STACK_WISH_OFF) {
+		request = pm_job_request_of(machine, PM_COMMAND_SHUTDOWN, PM_ORIGIN_STACK_ADMIN_STATE);
+		request.scope = PM_SCOPE_STACK;
+	}
+	return request;
+}
+
+/* The verb of this SET, from one of the columns that start jobs; none when it has none. Two are one too many. */
 static int find_verb(struct pm_row_set *set, struct pm_job_request *request, struct pm_error *err)
 {
-	const struct pm_value *command = set->values[COMMAND], *wish = set->values[ADMIN_STATE];
+	static const unsigned verbs[] = {COMMAND, ADMIN_STATE, STACK_ADMIN_STATE};
+	struct pm_job_request other;
 
-	if (wish && wish->integer == PM_ADMIN_UNMANAGED)
-		wish = NULL;
-	if (command && wish) {
-		set->failed_column = ADMIN_STATE;
-		pm_error_set(err, "pmMachineCommand and pmMachineAdminState in one SET: one verb at a time");
-		return SNMP_ERR_INCONSISTENTVALUE;
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		if (!set->values[verbs[i]])
+			continue;
+		other = request_of(request->machine, verbs[i], set->values[verbs[i]]);
+		if (other.action == PM_COMMAND_NONE)
+			continue;
+		if (request->action != PM_COMMAND_NONE) {
+			pm_error_set(err, "%s and %s in one SET: one verb at a time",
+				     columns[set->failed_column].name, columns[verbs[i]].name);
+			set->failed_column = verbs[i];
+			return SNMP_ERR_INCONSISTENTVALUE;
+		}
+		set->failed_column = verbs[i];
+		*request = other;
 	}
-	if ((command || wish) && set->values[INHIBIT] && set->values[INHIBIT]->integer == PM_TRUE) {
+	if (request->action != PM_COMMAND_NONE && set->values[INHIBIT] &&
+	    set->values[INHIBIT]->integer == PM_TRUE) {
 		set->failed_column = INHIBIT;
 		pm_error_set(err, "a verb in the SET that inhibits the machine");
 		return SNMP_ERR_INCONSISTENTVALUE;
-	}
-	if (command) {
-		set->failed_column = COMMAND;
-		*request =
-		    pm_job_request_of(request->machine, (enum pm_command)command->integer, PM_ORIGIN_COMMAND);
-	} else if (wish) {
-		set->failed_column = ADMIN_STATE;
-		*request = pm_job_request_of(request->machine,
-					     wish->integer == PM_ADMIN_ON ? PM_COMMAND_POWER_ON
-									  : PM_COMMAND_SHUTDOWN,
-					     PM_ORIGIN_ADMIN_STATE);
 	}
 	return SNMP_ERR_NOERROR;
 }
@@ -286,13 +300,10 @@ static int test_stack(struct pm_row_set *set, const struct pm_machine *machine, 
 {
 	const struct pm_value *stack = set->values[STACK_ADMIN_STATE];
 
-	if (!stack || stack->integer == STACK_RUNNING)
+	if (!stack || stack->integer == PM_STACK_WISH_RUNNING || machine->config->hypervisor_count)
 		return SNMP_ERR_NOERROR;
 	set->failed_column = STACK_ADMIN_STATE;
-	pm_error_set(err,
-		     machine->config->stack_count ? "the stack of %s can not be cancelled by this version"
-						  : "machine %s has no hypervisor",
-		     machine->config->name);
+	pm_error_set(err, "machine %s has no hypervisor, and so no stack", machine->config->name);
 	return SNMP_ERR_INCONSISTENTVALUE;
 }
 
@@ -300,7 +311,7 @@ static int test(struct pm_row_set *set, struct pm_error *err)
 {
 	struct pm_machine *machine = set->row.object;
 	const struct pm_setting_owner owner = {.agent = machine->agent, .machine = machine};
-	struct pm_job_request request = {.machine = machine};
+	struct pm_job_request request = {.machine = machine, .action = PM_COMMAND_NONE};
 	int error;
 
 	error = test_method(set, machine, err);
@@ -310,7 +321,7 @@ static int test(struct pm_row_set *set, struct pm_error *err)
 		error = find_verb(set, &request, err);
 	return error ? error
 		     : pm_change_begin(set, &owner, map, sizeof(map) / sizeof(*map),
-				       request.action ? &request : NULL, err);
+				       request.action == PM_COMMAND_NONE ? NULL : &request, err);
 }
 
 static void tell_inhibit(struct pm_machine *machine)
@@ -324,17 +335,26 @@ static void tell_inhibit(struct pm_machine *machine)
 	pm_notify(machine->agent, machine, &notification);
 }
 
-static void commit(struct pm_row_set *set)
+static void tell_wishes(const struct pm_row_set *set, struct pm_machine *machine)
 {
 	static const char *const wishes[] = {"", "withdrawn (unmanaged)", "on", "off"};
-	struct pm_machine *machine = set->row.object;
-	bool was_inhibited = machine->inhibit;
-	enum pm_admin_state old_wish = machine->admin_state;
-	const struct pm_value *wish = set->values[ADMIN_STATE];
+	static const char *const stack_wishes[] = {"", "running", "off"};
+	const struct pm_value *wish = set->values[ADMIN_STATE], *stack = set->values[STACK_ADMIN_STATE];
 
-	if (wish && (enum pm_admin_state)wish->integer != old_wish)
+	if (wish && (enum pm_admin_state)wish->integer != machine->admin_state)
 		pm_event_add(machine, PM_EVENT_ADMIN_STATE, PM_SEVERITY_OK, "wish: %s",
 			     wishes[wish->integer]);
+	if (stack && (enum pm_stack_admin_state)stack->integer != machine->stack_admin_state)
+		pm_event_add(machine, PM_EVENT_ADMIN_STATE, PM_SEVERITY_OK, "stack: wish: %s",
+			     stack_wishes[stack->integer]);
+}
+
+static void commit(struct pm_row_set *set)
+{
+	struct pm_machine *machine = set->row.object;
+	bool was_inhibited = machine->inhibit;
+
+	tell_wishes(set, machine);
 	pm_change_commit(set);
 	if (machine->inhibit != was_inhibited) {
 		tell_inhibit(machine);

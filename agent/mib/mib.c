@@ -4,6 +4,7 @@
 #include "agent/log.h"
 #include "agent/mib/job_rows.h"
 #include "agent/text.h"
+#include "agent/vm.h"
 
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 
@@ -13,10 +14,10 @@
 
 struct pm_agent *pm_mib_agent;
 
-static const struct pm_table *const tables[] = {&pm_agent_table, &pm_machine_table,      &pm_nic_table,
-						&pm_bmc_table,   &pm_job_table,          &pm_job_step_table,
-						&pm_group_table, &pm_group_member_table, &pm_name_table,
-						&pm_event_table, &pm_state_map_table};
+static const struct pm_table *const tables[] = {&pm_agent_table,    &pm_machine_table, &pm_nic_table,
+						&pm_bmc_table,      &pm_vm_table,      &pm_job_table,
+						&pm_job_step_table, &pm_group_table,   &pm_group_member_table,
+						&pm_name_table,     &pm_event_table,   &pm_state_map_table};
 
 #define TABLE_COUNT (sizeof(tables) / sizeof(*tables))
 
@@ -34,6 +35,7 @@ void pm_mib_rebuild(struct pm_agent *agent)
 {
 	pm_mib_agent = agent;
 	pm_job_rows_forget();
+	pm_vm_rows_forget();
 	for (size_t i = 0; i < TABLE_COUNT; i++)
 		if (pm_table_refill(tables[i]) < 0)
 			pm_log(LOG_ERR, "no memory for the rows of %s", tables[i]->name);
@@ -43,6 +45,7 @@ void pm_mib_free(void)
 {
 	pm_table_abort_sets();
 	pm_job_rows_forget();
+	pm_vm_rows_forget();
 	for (size_t i = 0; i < TABLE_COUNT; i++)
 		if (tables[i]->rows)
 			pm_rows_clear(tables[i]->rows);
@@ -95,6 +98,7 @@ uint32_t pm_mib_time_stamp(uint64_t loop_ms)
 
 struct change {
 	struct pm_setting_owner owner;
+	uint32_t vm; /* pmVmIndex of the owner's; 0: none */
 	struct pm_job *job;
 	struct pm_group_command *group_command;
 	struct {
@@ -147,6 +151,14 @@ static int collect(struct pm_row_set *set, struct change *change, const struct p
 	return SNMP_ERR_NOERROR;
 }
 
+/* Whether what is changed is still there: a hypervisor can take a VM away at any time. */
+static bool owner_is_there(struct change *change)
+{
+	if (change->vm)
+		change->owner.vm = pm_machine_vm(change->owner.machine, change->vm);
+	return !change->vm || change->owner.vm;
+}
+
 int pm_change_begin(struct pm_row_set *set, const struct pm_setting_owner *owner,
 		    const struct pm_change_map *map, size_t map_length, const struct pm_job_request *request,
 		    struct pm_error *err)
@@ -158,6 +170,7 @@ int pm_change_begin(struct pm_row_set *set, const struct pm_setting_owner *owner
 		return pm_mib_error(pm_fail(err, ENOMEM, "no memory"));
 	set->work = change;
 	change->owner = *owner;
+	change->vm = owner->vm ? owner->vm->index : 0;
 	error = collect(set, change, map, map_length, err);
 	if (error || !request)
 		return error;
@@ -176,6 +189,8 @@ static int store_settings(struct change *change, struct pm_error *err)
 {
 	int error = 0;
 
+	if (!owner_is_there(change))
+		return pm_fail(err, ENOENT, "the hypervisor has just taken this VM away");
 	for (size_t i = 0; i < change->setting_count && !error; i++)
 		error =
 		    pm_setting_store(&change->owner, change->settings[i].key, change->settings[i].value, err);
@@ -213,8 +228,9 @@ int pm_change_apply(struct pm_row_set *set, struct pm_error *err)
 void pm_change_commit(struct pm_row_set *set)
 {
 	struct change *change = set->work;
+	bool there = owner_is_there(change);
 
-	for (size_t i = 0; i < change->setting_count; i++)
+	for (size_t i = 0; there && i < change->setting_count; i++)
 		pm_setting_apply(&change->owner, change->settings[i].key, change->settings[i].value);
 	if (change->job)
 		pm_job_release(change->job);
@@ -228,8 +244,9 @@ static void restore_settings(struct change *change)
 {
 	char value[PM_SETTING_TEXT_MAX];
 	struct pm_error err = {""};
+	bool there = owner_is_there(change);
 
-	for (size_t i = 0; i < change->setting_count; i++) {
+	for (size_t i = 0; there && i < change->setting_count; i++) {
 		pm_setting_current(&change->owner, change->settings[i].key, value);
 		if (pm_setting_store(&change->owner, change->settings[i].key, value, &err) < 0)
 			pm_log(LOG_ERR, "a setting that was taken back is still in the store: %s", err.text);

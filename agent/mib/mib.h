@@ -21,8 +21,11 @@ void pm_mib_free(void);
 
 extern struct pm_agent *pm_mib_agent;
 extern const struct pm_table pm_agent_table, pm_machine_table, pm_nic_table, pm_bmc_table, pm_job_table,
-    pm_job_step_table, pm_group_table, pm_group_member_table, pm_name_table, pm_event_table,
+    pm_vm_table, pm_job_step_table, pm_group_table, pm_group_member_table, pm_name_table, pm_event_table,
     pm_state_map_table;
+
+/* The machines have changed, or nothing is asked for any more. */
+void pm_vm_rows_forget(void);
 
 /* noCreation for an index whose machine is not there; else `there`. */
 int pm_mib_missing(const oid *index, size_t length, int there);
@@ -38,7 +41,8 @@ void pm_mib_set_epoch(void);
 
 /*
  * The SET of a row whose columns are settings (kept in the store) or verbs (which start a job, at most one a SET).
- * table->test calls pm_change_begin() with a job request or NULL; the others are the table's callbacks as they are. What is plain is found by the table's setting map.
+ * table->test calls pm_change_begin() with a job request or NULL; the others are the table's callbacks as they are. What is
+ * plain is found by the table's setting map. A VM may go between two phases: then nothing is written of it.
  */
 struct pm_change_map {
 	unsigned column;

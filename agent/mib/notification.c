@@ -13,7 +13,7 @@
 #define NOTIFY_OBJECTS 16 /* { pmObjects 16 } holds what occurs in notifications only */
 #define PARTS_MAX      9
 
-enum instance { OF_MACHINE, OF_NIC, OF_AGENT, OF_NOTIFY };
+enum instance { OF_MACHINE, OF_NIC, OF_VM, OF_AGENT, OF_NOTIFY };
 enum form { NUMBER, UNSIGNED, GAUGE, TRUTH, TEXT, MAC };
 
 struct part {
@@ -73,6 +73,14 @@ struct part {
 	{                                                   \
 		4, 2, OF_MACHINE, NUMBER, FIELD(bmc_status) \
 	}
+#define VM_NAME                                   \
+	{                                         \
+		5, 2, OF_VM, TEXT, FIELD(vm_name) \
+	}
+#define VM_STATE                                     \
+	{                                            \
+		5, 7, OF_VM, NUMBER, FIELD(vm_state) \
+	}
 #define AGENT_NAME                                \
 	{                                         \
 		1, 2, OF_AGENT, TEXT, FIELD(name) \
@@ -92,6 +100,10 @@ struct part {
 #define OLD_POWER_STATE                                                      \
 	{                                                                    \
 		NOTIFY_OBJECTS, 1, OF_NOTIFY, NUMBER, FIELD(old_power_state) \
+	}
+#define OLD_VM_STATE                                                      \
+	{                                                                 \
+		NOTIFY_OBJECTS, 2, OF_NOTIFY, NUMBER, FIELD(old_vm_state) \
 	}
 #define NOTIFY_TEXT                                             \
 	{                                                       \
@@ -148,9 +160,10 @@ struct part {
 		MACHINE_NAME, BMC_ADDRESS, BMC_STATUS, NOTIFY_TEXT, EVENT_INDEX \
 	}
 
-/* In the order of the OBJECTS clauses of the MIB. A part with table 0 ends the list. */
+/* In the order of the OBJECTS clauses of the MIB, and what the DESCRIPTION adds. A part with table 0 ends the list. */
 static const struct part parts[][PARTS_MAX + 1] = {
     [PM_NOTIFY_POWER_STATE_CHANGE] = {MACHINE_NAME, POWER_STATE, OLD_POWER_STATE, STATE_SOURCE, EVENT_INDEX},
+    [PM_NOTIFY_VM_STATE_CHANGE] = {MACHINE_NAME, VM_NAME, VM_STATE, OLD_VM_STATE, EVENT_INDEX},
     [PM_NOTIFY_JOB_STARTED] = {MACHINE_NAME, JOB_OWNER, JOB_NAME, JOB_LABEL, JOB_ACTION, EVENT_INDEX},
     [PM_NOTIFY_JOB_FINISHED] = JOB_ENDED,
     [PM_NOTIFY_JOB_FAILED] = JOB_ENDED,
@@ -186,8 +199,8 @@ static size_t name_of(const struct part *part, const struct pm_notification *not
 		break;
 	default:
 		name[length++] = notification->machine;
-		if (part->instance == OF_NIC)
-			name[length++] = notification->nic;
+		if (part->instance == OF_NIC || part->instance == OF_VM)
+			name[length++] = part->instance == OF_NIC ? notification->nic : notification->vm;
 	}
 	return length;
 }

@@ -14,7 +14,7 @@ lab_need smidump perl sqlite3
 SMIPATH=$(lab_mib_directories)
 export SMIPATH
 perl "$LAB_ROOT/tests/integration/mib-writable.pl" "$LAB_ROOT/mib/PMSTACK-MIB.txt" \
-    pmAgentTable pmMachineTable pmNicTable pmBmcTable pmGroupTable >"$LAB/writable" || bail_out "the MIB cannot be read"
+    pmAgentTable pmMachineTable pmNicTable pmBmcTable pmVmTable pmGroupTable >"$LAB/writable" || bail_out "the MIB cannot be read"
 declare -A oid=()
 while read -r name number _; do oid[$name]=$number; done <"$LAB/writable"
 while read -r module name _ number; do
@@ -68,7 +68,7 @@ wait_idle() { wait_until 30 idle || fail "the jobs end"; }
 # ---- given ----
 # 1 web01  BMC; takes ten minutes to shut down softly          4 nas1   NIC that sleeps, no BMC
 # 2 web02  BMC                                                 5 nomac  NIC without a MAC address
-# 3 web03  BMC
+# 3 web03  BMC                                               6 room   no BMC; a hypervisor with one VM, which runs
 
 lab_snmptrapd
 lab_snmpd || bail_out "no master agent"
@@ -78,6 +78,7 @@ lab_bmc web02
 lab_bmc web03
 lab_segment lan
 lab_sleeper lan nas1 02:00:00:00:00:11 --deaf 100000
+lab_test_libvirtd hv || bail_out "no hypervisor"
 port=$(bmc_port web01)
 lab_agent_conf <<END
 agent { poll-interval = 2s }
@@ -92,6 +93,7 @@ machine "nas1" {
   probe { method = "icmp"  address = "$(machine_address nas1)" }
 }
 machine "nomac" { nic "eth0" { } }
+machine "room"  { stack { uri = "$(libvirt_uri hv)" } }
 group "rack"  { members = { "web[01-03]", "nomac" }  stagger = 1ms }
 group "lame"  { members = { "nomac" } }
 group "empty" { }
@@ -102,7 +104,8 @@ mkdir -p "$LAB/state/pmstackd"
 mount -t tmpfs -o size=2m tmpfs "$LAB/state/pmstackd"
 trap 'status=$?; umount --lazy "$LAB/state/pmstackd"; lab_end "$status"' EXIT
 lab_agent -v || bail_out "no agent"
-wait_until 30 snmp_is reader pmMachinePowerState.1 on && wait_until 30 snmp_is reader pmMachinePowerState.3 off
+wait_until 30 snmp_is reader pmMachinePowerState.1 on && wait_until 30 snmp_is reader pmMachinePowerState.3 off &&
+    wait_until 30 snmp_is reader pmVmState.6.1 running
 ok $? "the machines are known"
 before_commands="$(commands web01) $(commands web02) $(commands web03)"
 
@@ -111,6 +114,7 @@ before_commands="$(commands web01) $(commands web02) $(commands web03)"
 instance_of() {
     case $1 in
     pmNic*) printf '4.1' ;;
+    pmVm*) printf '6.1' ;;
     pmGroup*) printf '%s' "$rack" ;;
     *) printf '1' ;;
     esac
@@ -148,6 +152,12 @@ for index in 1.1 4.2 4.0; do
     refused inconsistentName "no NIC $index" "pmNicWake.$index" i 2
     refused inconsistentName "no NIC $index" "pmNicPort.$index" u 7
 done
+for index in 6.2 6.0 1.1; do
+    refused inconsistentName "no VM $index" "pmVmCommand.$index" i 8
+    refused inconsistentName "no VM $index" "pmVmAdminState.$index" i 4
+    refused inconsistentName "no VM $index" "pmVmShutdownTimeout.$index" u 7
+done
+for index in 99.1 6 6.1.1 6.1.0; do refused noCreation "an index that no VM can have" "pmVmCommand.$index" i 8; done
 for index in 4.1.1 4; do refused noCreation "an index that no NIC can have" "pmNicWake.$index" i 2; done
 while read -r name _ type _; do
     [[ $name != pmBmc* ]] || refused inconsistentValue "$name of a machine without a BMC" "$name.4" "$type" 2
@@ -175,7 +185,8 @@ refused inconsistentValue "wake without a NIC" pmMachineCommand.1 i 3
 refused inconsistentValue "the method ipmi without a BMC" pmMachinePowerOnMethod.4 i 2
 refused inconsistentValue "the method wol without a NIC" pmMachinePowerOnMethod.1 i 3
 refused inconsistentValue "the method wol without a MAC address" pmMachinePowerOnMethod.5 i 3
-refused inconsistentValue "a stack that is not there" pmMachineStackAdminState.1 i 2
+why="no hypervisor" refused inconsistentValue "a stack that is not there" pmMachineStackAdminState.1 i 2
+for verb in 3 12 13 14 15; do why="is for machines" refused wrongValue "verb $verb to a VM" pmVmCommand.6.1 i "$verb"; done
 why="no members" refused inconsistentValue "a group without members" "pmGroupCommand.$empty" i 2
 why=MAC refused inconsistentValue "a group of which no member can" "pmGroupCommand.$lame" i 2
 why=suspend refused inconsistentValue "a verb that no member can do" "pmGroupCommand.$rack" i 9
@@ -189,6 +200,8 @@ refused notWritable "pmIndex" pmIndex.1 u 1
 refused notWritable "a column that the MIB does not have" "${oid[pmMachineEntry]}.26.1" i 1
 refused notWritable "pmNicMacAddress" pmNicMacAddress.4.1 x 020000000012
 refused notWritable "pmBmcAddress" pmBmcAddress.1 s 127.0.0.1
+refused notWritable "pmVmState" pmVmState.6.1 i 11
+refused notWritable "pmVmIndex" pmVmIndex.6.1 u 2
 refused notWritable "pmGroupMembers" "pmGroupMembers.$rack" u 9
 refused notWritable "pmGroupName" pmGroupName.1 s rack
 refused notWritable "pmNameIndex" pmNameIndex.5.119.101.98.48.49 u 2
@@ -197,7 +210,7 @@ refused notWritable "pmStateMapStates" pmStateMapStates.1 s x
 
 # ---- inhibited ----
 
-# Whatever would start a job on machine 2, and on the NIC of machine 4.
+# Whatever would start a job on machine 2, on the NIC of machine 4, and on the VM of machine 6.
 each_verb() {
     refused inconsistentValue "$1: Command" pmMachineCommand.2 i 2
     refused inconsistentValue "$1: AdminState" pmMachineAdminState.2 i 2
@@ -206,12 +219,16 @@ each_verb() {
     refused inconsistentValue "$1: Identify" pmBmcIdentify.2 i 2
     refused inconsistentValue "$1: BootDevice" pmBmcBootDevice.2 i 2
     refused inconsistentValue "$1: Wake" pmNicWake.4.1 i 2
+    refused inconsistentValue "$1: VmCommand" pmVmCommand.6.1 i 5
+    refused inconsistentValue "$1: VmAdminState" pmVmAdminState.6.1 i 4
+    refused inconsistentValue "$1: StackAdminState" pmMachineStackAdminState.6 i 2
     no_job "$1"
 }
 accepted "machines are inhibited, with a reason" pmMachineInhibit.2 i 1 pmMachineInhibitReason.2 s "fan exchange" \
-    pmMachineInhibit.4 i 1 pmMachineInhibitReason.4 s "fan exchange"
+    pmMachineInhibit.4 i 1 pmMachineInhibitReason.4 s "fan exchange" \
+    pmMachineInhibit.6 i 1 pmMachineInhibitReason.6 s "fan exchange"
 why="fan exchange" each_verb "machine inhibited"
-accepted "allowed again" pmMachineInhibit.2 i 2 pmMachineInhibit.4 i 2
+accepted "allowed again" pmMachineInhibit.2 i 2 pmMachineInhibit.4 i 2 pmMachineInhibit.6 i 2
 accepted "the agent is inhibited" pmAgentInhibit.1 i 1
 why=pmAgentInhibit each_verb "agent inhibited"
 why=pmAgentInhibit refused inconsistentValue "agent inhibited: a group" "pmGroupCommand.$rack" i 2
@@ -232,6 +249,9 @@ refused inconsistentValue "the same object twice" pmMachineCommand.2 i 2 pmMachi
 refused inconsistentValue "the same object twice, differently" pmMachineVmTimeout.2 u 61 pmMachineVmTimeout.2 u 62
 is "$(snmp_value reader pmMachineVmTimeout.2 | cut -d' ' -f1)" 60 "neither happened"
 refused inconsistentValue "a verb and a wish" pmMachineCommand.2 i 2 pmMachineAdminState.2 i 3
+refused inconsistentValue "a verb and a wish of a VM" pmVmCommand.6.1 i 8 pmVmAdminState.6.1 i 4
+refused inconsistentValue "a VM, and the stack that it is in" pmVmCommand.6.1 i 5 pmMachineStackAdminState.6 i 2
+refused inconsistentName "a VM, and one that is not there" pmVmCommand.6.1 i 5 pmVmCommand.6.2 i 5
 refused inconsistentValue "two verbs for one machine, from two tables" pmMachineCommand.2 i 2 pmBmcChassisControl.2 i 2
 refused inconsistentValue "two settings of one BMC" pmBmcIdentify.2 i 2 pmBmcRestorePolicy.2 i 4
 refused inconsistentValue "a group of which no member can, beside one that could" "pmGroupCommand.$rack" i 2 "pmGroupCommand.$lame" i 2
@@ -244,6 +264,7 @@ refused inconsistentValue "a lock that another manager has moved" pmAgentSetLock
 is "$(snmp_value reader pmAgentSetLock.1)" "$lock" "the lock did not move"
 no_job "all or nothing"
 is "$(commands web01) $(commands web02) $(commands web03)" "$before_commands" "no chassis command has reached any BMC"
+is "$(vm_state hv test)" running "nor anything the VM"
 
 accepted "the lock as it was read" pmAgentSetLock.1 i "$lock" pmMachineCommand.2 i 2
 wait_until 30 machine_is_on web02
@@ -312,6 +333,8 @@ not_written() {
     refused commitFailed "$1: chassis control" pmBmcChassisControl.3 i 2
     refused commitFailed "$1: a setting" pmMachineVmTimeout.2 u 99
     refused commitFailed "$1: a wish" pmMachineAdminState.3 i 3
+    refused commitFailed "$1: a VM" pmVmCommand.6.1 i 5
+    refused commitFailed "$1: its wish" pmVmAdminState.6.1 i 4
     refused commitFailed "$1: a group" "pmGroupCommand.$rack" i 2
     refused commitFailed "$1: the stagger of a group" "pmGroupStagger.$rack" u 99
     refused commitFailed "$1: two machines" pmMachineCommand.2 i 2 pmMachineCommand.3 i 5
@@ -319,6 +342,7 @@ not_written() {
     is "$(snmp_value reader pmMachineVmTimeout.2 | cut -d' ' -f1)" 60 "$1: the setting is as before"
     is "$(snmp_value reader "pmGroupStagger.$rack" | cut -d' ' -f1)" 1 "$1: so is that of the group"
     is "$(snmp_value reader pmMachineAdminState.3)" unmanaged "$1: so is the wish"
+    is "$(snmp_value reader pmVmAdminState.6.1) $(vm_state hv test)" "running running" "$1: so is the VM"
     is "$(commands web01) $(commands web02) $(commands web03)" "$untouched" "$1: nothing has been done"
 }
 database=$(find "$LAB/state/pmstackd" -name '*.db' -o -name '*.sqlite*' | head -n 1)

@@ -25,10 +25,10 @@ static void print_table(const struct pm_table *table)
 
 int main(void)
 {
-	const struct pm_table *const tables[] = {&pm_agent_table, &pm_machine_table,      &pm_nic_table,
-						 &pm_bmc_table,   &pm_job_table,          &pm_job_step_table,
-						 &pm_group_table, &pm_group_member_table, &pm_name_table,
-						 &pm_event_table, &pm_state_map_table};
+	const struct pm_table *const tables[] = {
+	    &pm_agent_table,        &pm_machine_table, &pm_nic_table,      &pm_bmc_table,
+	    &pm_vm_table,           &pm_job_table,     &pm_job_step_table, &pm_group_table,
+	    &pm_group_member_table, &pm_name_table,    &pm_event_table,    &pm_state_map_table};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		print_table(tables[i]);

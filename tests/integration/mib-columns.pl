@@ -17,20 +17,23 @@ my $mib = MibModule::read("$root/mib/PMSTACK-MIB.txt");
 
 # C enumerations that have no textual convention of their own in the MIB.
 my %convention_of = (
-    pm_truth      => 'SNMPv2-TC::TruthValue',
-    pm_row_status => 'SNMPv2-TC::RowStatus',
-    pm_storage    => 'SNMPv2-TC::StorageType',
+    pm_truth          => 'SNMPv2-TC::TruthValue',
+    pm_row_status     => 'SNMPv2-TC::RowStatus',
+    pm_storage        => 'SNMPv2-TC::StorageType',
+    pm_vm_admin_state => 'PMSTACK-MIB::PmVmAdminStateTC',
+    pm_vm_state       => 'PMSTACK-MIB::PmVmStateTC',
 );
 my %object_of = (
-    pm_power_on_method  => 'pmMachinePowerOnMethod',
-    pm_wol_method       => 'pmNicWolMethod',
-    pm_bmc_status       => 'pmBmcStatus',
-    pm_os_reachable     => 'pmMachineOsReachable',
-    pm_event_kind       => 'pmEventKind',
-    pm_severity         => 'pmEventSeverity',
-    pm_job_state        => 'pmJobState',
-    pm_job_admin_status => 'pmJobAdminStatus',
-    pm_step_action      => 'pmJobStepAction',
+    pm_power_on_method   => 'pmMachinePowerOnMethod',
+    pm_stack_admin_state => 'pmMachineStackAdminState',
+    pm_wol_method        => 'pmNicWolMethod',
+    pm_bmc_status        => 'pmBmcStatus',
+    pm_os_reachable      => 'pmMachineOsReachable',
+    pm_event_kind        => 'pmEventKind',
+    pm_severity          => 'pmEventSeverity',
+    pm_job_state         => 'pmJobState',
+    pm_job_admin_status  => 'pmJobAdminStatus',
+    pm_step_action       => 'pmJobStepAction',
 );
 
 # --- the columns --------------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ require 'mib-report.pm';
 MibReport->import;
 
 my $ROOT   = '1.3.6.1.4.1.8072.9999.9999.7747';
-my @SERVED = qw(pmAgentTable pmMachineTable pmNicTable pmBmcTable pmJobTable pmJobStepTable pmGroupTable pmGroupMemberTable pmNameTable pmEventTable pmStateMapTable);
+my @SERVED = qw(pmAgentTable pmMachineTable pmNicTable pmBmcTable pmVmTable pmJobTable pmJobStepTable pmGroupTable
+  pmGroupMemberTable pmNameTable pmEventTable pmStateMapTable);
 my %CHANGING = (pmMachineStateAge => 1);
 
 # Columns with "No instance" in their DESCRIPTION. Those that this lab has nowhere, then those that some rows have.
@@ -429,7 +430,8 @@ sub check_setting {
 }
 
 my @SETTINGS = qw(pmAgentJobMaxConcurrent pmAgentInhibit pmAgentNotifyEnable pmMachineInhibit pmMachineInhibitReason
-  pmMachineStackTimeout pmMachineVmTimeout pmMachinePowerOnMethod pmNicWolMethod pmNicInterface pmNicAddr pmNicPort pmGroupStagger);
+  pmMachineStackTimeout pmMachineVmTimeout pmMachinePowerOnMethod pmNicWolMethod pmNicInterface pmNicAddr pmNicPort
+  pmVmShutdownTimeout pmGroupStagger);
 
 # A verb or a wish, and the machine in whose last result its job ends: 1 has a BMC and is on, 2 a NIC.
 my @VERBS = (
@@ -441,6 +443,13 @@ my @VERBS = (
     [ 'pmGroupCommand', '6.114.97.99.107.45.49', 2, 1 ],    # rack-1
     [ 'pmNicWake',                '2.1', 2, 1 ], [ 'pmAgentConfigReload', '1', 2, 1 ],
 );
+
+# To a VM that runs: nothing is left to do.
+sub vm_verbs {
+    my %state = column('pmVmState');
+    my ($running) = sort grep { $state{$_} == 4 } keys %state;
+    return ([ 'pmVmAdminState', $running, 1, 1 ], [ 'pmVmCommand', $running, 2, 1 ]);
+}
 
 sub is_idle { my @active = get("$mib->{columns}{pmAgentJobsActive}{oid}.1"); return $active[0][2] == 0; }
 
@@ -479,9 +488,9 @@ sub check_read_write {
         my $column = $mib->{columns}{$name};
         check_setting($column, (instances_of($column))[0]);
     }
-    check_verb(@$_) for @VERBS;
+    check_verb(@$_) for @VERBS, vm_verbs();
     check_lock();
-    my %tried = map { $_ => 1 } @SETTINGS, 'pmAgentSetLock', map { $_->[0] } @VERBS;
+    my %tried = map { $_ => 1 } @SETTINGS, 'pmAgentSetLock', map { $_->[0] } @VERBS, vm_verbs();
     none('each read-write object was written', grep { !$tried{$_} } map { $_->{name} } grep { $_->{access} eq 'readwrite' } served());
     return;
 }

@@ -48,6 +48,9 @@ lab_bmc bmc-kg --kg kgkey123
 lab_bmc wrong
 lab_segment lan
 lab_sleeper lan nas1 02:00:00:00:00:11
+lab_test_libvirtd outer || bail_out "no hypervisor"
+lab_test_libvirtd inner || bail_out "no hypervisor"
+lab_test_vms outer web 20
 wrong=$(lab_agent_secret wrong.password "not the password")
 kg=$(lab_agent_secret bmc.kg kgkey123)
 secureon=$(lab_agent_secret nic.secureon 01:02:03:04:05:06)
@@ -81,6 +84,7 @@ machine "x" {
 machine "$long_name" { nic "eth0" { mac = "02:00:00:00:00:22"  wol = "udp"  address = "2001:db8::1" } }
 machine "dead" { bmc { address = "127.0.9.1"  port = $port  credentials = "lab"  timeout = 1s } }
 machine "filler[001-300]" { location = "row 2" }
+machine "room" { stack { uri = "$(libvirt_uri outer)"  guest "test" { uri = "$(libvirt_uri inner)" } } }
 group "g"           { members = { "x" } }
 group "$long_group" { members = { "bmc-on", "$long_name" } }
 group "rack-1"      { members = { "bmc-on", "bmc-off", "filler[001-009]" } }
@@ -90,10 +94,10 @@ lab_agent || bail_out "no agent"
 # ---- and at rest: the first round of polls is over, and nothing waits ----
 
 state_now() {
-    snmp_as reader get -OvU pmMachinePowerState.{1,2,3,4,5} pmBmcStatus.{5,8} pmBmcBootDevice.1 pmAgentNotifyPending.1 \
+    snmp_as reader get -OvU pmMachinePowerState.{1,2,3,4,5} pmBmcStatus.{5,8} pmAgentVms.1 pmBmcBootDevice.1 pmAgentNotifyPending.1 \
         2>/dev/null | tr '\n' ' '
 }
-at_rest() { [[ $(state_now) == "on unknown off off unknown authFailed unreachable "*" 0 " ]]; }
+at_rest() { [[ $(state_now) == "on unknown off off unknown authFailed unreachable 22 "*" 0 " ]]; }
 wait_until 60 at_rest
 ok $? "all machines have been asked"
 snmp_as operator set pmMachineCommand.3 = powerOn pmMachineInhibit.6 = true >/dev/null

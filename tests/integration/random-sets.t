@@ -28,7 +28,7 @@ program=${PM_TEST_BIN:-$LAB_ROOT/build/tests}/random_sets
 SMIPATH=$(lab_mib_directories)
 export SMIPATH
 perl "$LAB_ROOT/tests/integration/mib-writable.pl" "$LAB_ROOT/mib/PMSTACK-MIB.txt" \
-    pmAgentTable pmMachineTable pmNicTable pmBmcTable pmJobTable pmGroupTable | cut -d' ' -f1 | sort >"$LAB/writable"
+    pmAgentTable pmMachineTable pmNicTable pmBmcTable pmVmTable pmJobTable pmGroupTable | cut -d' ' -f1 | sort >"$LAB/writable"
 is "$("$program" objects | sort)" "$(<"$LAB/writable")" "every object of the MIB that can be written is asked for"
 
 # ---- given: for each manager five machines of different kinds, in one group ----
@@ -46,7 +46,7 @@ conf() {
         machine $((first + 1)) "on-timeout = 1h  $(bmc $((first + 1)))"
         machine $((first + 2)) "on-timeout = 2s  nic \"eth0\" { mac = \"02:00:5e:60:00:$(printf %02x "$first")\"  wol = \"udp\"  address = \"127.0.0.1\" }"
         machine $((first + 3)) ''
-        machine $((first + 4)) "on-timeout = 3s  $(bmc $((first + 4)))  stack { uri = \"qemu+ssh://nobody@127.0.9.9/system\" }"
+        machine $((first + 4)) "on-timeout = 3s  $(bmc $((first + 4)))  stack { uri = \"qemu+tcp://127.0.9.$first/system\"  connect-timeout = 2s }"
         number=$((first / kinds + 1))
         ((number <= managers)) && number=g$number || number=shared
         printf 'group "%s" { members = { "m[%03d-%03d]" } }\n' "$number" "$first" $((first + kinds - 1))

@@ -337,6 +337,24 @@ static void ask_bmc(struct actor *actor, struct machine *machine)
 	fix_value(v);
 }
 
+/* There is none. */
+static void ask_vm(struct actor *actor, struct machine *machine)
+{
+	const struct object *object = any_object(actor, VM);
+	struct varbind *v = new_varbind(actor, VM, object->column);
+
+	v->machine = machine;
+	add_index(v, machine->index);
+	add_index(v, choose(actor, 9));
+	random_value(actor, object, &v->value);
+	if (PERCENT(5))
+		spoil_index(actor, v);
+	v->fixed |= WRONG_NAME;
+	fix_value(v);
+	if (object->column == 8 && v->fixed & (WRONG_NAME | NO_CREATION)) /* not every verb is one for a VM */
+		v->fixed |= CAN(SNMP_ERR_WRONGVALUE);
+}
+
 static void ask_group(struct actor *actor)
 {
 	const struct object *object = any_object(actor, GROUP);
@@ -380,7 +398,7 @@ static void ask_other(struct actor *actor)
 		add_index(v, choose(actor, 4));
 	random_value(actor, &objects[choose(actor, OBJECT_COUNT)], &v->value);
 	v->fixed = NOT_WRITABLE;
-	if (table == VM || table == 11 || table >= 14) /* as far as nobody serves them, the master answers */
+	if (table == 11 || table >= 14) /* as far as nobody serves them, the master answers */
 		v->fixed |= NO_CREATION | NO_ACCESS;
 	if (PERCENT(5))
 		v->name[12] = 2; /* not the table's entry */
@@ -580,8 +598,10 @@ static void ask_something(struct actor *actor)
 		ask_nic(actor, machine);
 	else if (dice < 86)
 		ask_bmc(actor, machine);
-	else if (dice < 92)
+	else if (dice < 91)
 		ask_group(actor);
+	else if (dice < 93)
+		ask_vm(actor, machine);
 	else if (dice < 96 && actor->number == 0)
 		ask_agent(actor);
 	else

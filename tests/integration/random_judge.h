@@ -87,8 +87,10 @@ static unsigned predict_machine(const struct actor *actor, const struct machine 
 			   *method = written(actor, MACHINE, machine, 20);
 	unsigned verb = machine_verb(actor, machine);
 
-	if (stack && stack->number == 2)
+	if (stack && stack->number == 2 && machine->kind != STACKED)
 		return INCONSISTENT;
+	if (stack && stack->number == 2)
+		return OK | INCONSISTENT;
 	if (method && method->number == 2 && (machine->kind == SLEEPER || machine->kind == BARE))
 		return INCONSISTENT;
 	if (method && method->number == 3 && machine->kind != SLEEPER)

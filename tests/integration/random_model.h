@@ -76,7 +76,8 @@ struct job_row {
 struct machine {
 	uint32_t index;
 	enum kind kind;
-	bool wild; /* several managers change it at once: nearly nothing is known */
+	bool
+	    wild; /* several managers change it at once, or its hypervisor does not answer: nearly nothing is known */
 	bool inhibit;
 	unsigned other;    /* of the job that another object started: ENDED, WORK or both */
 	unsigned started;  /* by it: a mask of the verbs that it may be; 1: a setting of the BMC */
@@ -155,7 +156,7 @@ static inline unsigned can_do(enum kind kind, unsigned verb, bool at_once_only)
 		return kind == SLEEPER ? OK : INCONSISTENT;
 	case SHUTDOWN:
 	case REBOOT:
-		return bmc && kind != STACKED ? OK : INCONSISTENT;
+		return kind == STACKED ? OK | INCONSISTENT : bmc ? OK : INCONSISTENT;
 	case POWER_OFF:
 	case CYCLE:
 	case RESET:
@@ -182,7 +183,7 @@ static inline unsigned can_run(enum kind kind, const struct spec *spec)
 	if (verb == 0 || spec->number[J_VM] != 0 || !address_fits(spec))
 		return INCONSISTENT;
 	if (uses_scope(verb) && spec->number[J_SCOPE] == 2)
-		return INCONSISTENT;
+		return kind == STACKED ? OK | INCONSISTENT : INCONSISTENT;
 	if (spec->number[J_ARM_WOL] == 1)
 		return uses_scope(verb) || verb == SOFT_OFF ? INCONSISTENT : OK | INCONSISTENT;
 	can = can_do(kind, verb, spec->number[J_SCOPE] == 1);

@@ -137,7 +137,7 @@ static void make_machine(struct machine *machine, unsigned number, bool wild)
 
 	machine->index = number + 1;
 	machine->kind = (enum kind)(number % KINDS);
-	machine->wild = wild;
+	machine->wild = wild || machine->kind == STACKED;
 	machine->other = ENDED;
 	for (int i = 0; i < ROW_COUNT; i++) {
 		name_row(&machine->rows[i], names[i][0], names[i][1]);

@@ -216,13 +216,6 @@ static const struct bad bad_rest[] = {
     {"machine a { host {\n ssh = \"u@-x\"\n} }", 2, "is not of the form \"user@host\""},
     {"machine a { host {\n ssh = \"@x\"\n} }", 2, "is not of the form \"user@host\""},
     {"machine \"a[1-2]\" { host {\n local = yes\n} }", 2, "local = true is for one machine"},
-    {"machine a {\n stack { }\n}", 2, "stack needs a uri"},
-    {"machine a { stack {\n uri = \"qemu\"\n} }", 2, "no libvirt URI"},
-    {"machine a { stack {\n uri = \"qemu+tcp://u:geheim@h/system\"\n} }", 2, "holds a password"},
-    {"machine a { stack { uri = \"qemu:///system\"\n parallel = 0 } }", 2, "a whole number from 1 to 1000"},
-    {"machine a { stack { uri = \"qemu:///system\"\n guest g { } } }", 2, "guest needs a uri"},
-    {"machine a { stack { uri = \"qemu:///system\"\n guest g { uri = \"x:///y\" }\n guest g { uri = \"x:///y\" } } }",
-     3, "guest \"g\" is already in line 2"},
     {"group \"a b\" { }", 1, "group name \"a b\""},
     {"group \"123456789012345678901234567890123\" { }", 1, "1 to 32"},
     {"machine a { }\ngroup g { members = { a } }\ngroup g { members = { a } }", 3,
@@ -441,20 +434,17 @@ static void test_deep_nesting(void **state)
 {
 	char *config = calloc(1, 200000);
 	struct pm_inventory *inventory;
-	const struct pm_guest_config *guest;
 
 	(void)state;
 	assert_non_null(config);
 	strcpy(config, "machine a { stack { uri = \"x:///y\" ");
 	for (int i = 0; i < 50; i++)
-		strcat(config, "guest g { uri = \"x:///y\"\n");
+		sprintf(config + strlen(config), "guest g { uri = \"x:///%d\"\n", i);
 	for (int i = 0; i < 52; i++)
 		strcat(config, "}");
 	inventory = load_good(config);
-	guest = inventory->machines[0].stacks[0].guests;
-	for (int i = 0; i < 49; i++)
-		guest = guest->guests;
-	assert_int_equal(guest->guest_count, 0);
+	assert_int_equal(inventory->machines[0].hypervisor_count, 51);
+	assert_int_equal(inventory->machines[0].hypervisors[50].on, 49);
 	pm_inventory_free(inventory);
 	strcpy(config, "machine a { stack { uri = \"x:///y\"\n");
 	for (int i = 0; i < 5000; i++)

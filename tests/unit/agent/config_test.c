@@ -114,7 +114,7 @@ static void check_lab_machine(const struct pm_inventory *inventory, size_t i)
 	snprintf(text, sizeof(text), "pmstack@lab%02zu", i + 1);
 	assert_string_equal(machine->host->ssh, text);
 	snprintf(text, sizeof(text), "qemu+ssh://pmstack@lab%02zu/system", i + 1);
-	assert_string_equal(machine->stacks[0].uri, text);
+	assert_string_equal(machine->hypervisors[0].uri, text);
 }
 
 static void test_ranges_expand_in_step(void **state)

@@ -53,17 +53,6 @@ static void all_down(unsigned first, unsigned last)
 		pm_event_add(agent->machines[i], PM_EVENT_BMC_DOWN, PM_SEVERITY_CRITICAL, "no answer");
 }
 
-static void let_pass(unsigned ms)
-{
-	uint64_t end_ms = uv_now(&world.loop) + ms;
-	struct pm_timer *timer = pm_timer_new(&world.loop, world_ignore_timer, NULL);
-
-	pm_timer_start(timer, ms);
-	while (uv_now(&world.loop) < end_ms)
-		uv_run(&world.loop, UV_RUN_ONCE);
-	pm_timer_free(timer);
-}
-
 static void test_few_events_are_lines_in_full(void **state)
 {
 	(void)state;
@@ -79,17 +68,17 @@ static void test_a_storm_is_summarized(void **state)
 	(void)state;
 	all_down(0, 100);
 	assert_int_equal(logged("no answer"), 20);
-	let_pass(2100);
+	run_for(&world, 2100);
 	assert_int_equal(logged(" error: 80 more BMCs are down: m21, m22, m23, "), 1);
 	all_down(100, 300); /* it goes on: no more lines in full, and not all names */
-	let_pass(2100);
+	run_for(&world, 2100);
 	assert_int_equal(logged("no answer"), 20);
 	assert_int_equal(logged("200 more BMCs are down: m101, "), 1);
 	assert_int_equal(logged(", ...; each is in pmEventTable"), 2);
 	assert_int_equal(logged("BMCs"), 2);
 	for (unsigned i = 0; i < MACHINES; i++)
 		assert_int_equal(agent->machines[i]->event_last, 1);
-	let_pass(2100); /* it is over */
+	run_for(&world, 2100); /* it is over */
 	all_down(0, 1);
 	assert_int_equal(logged("m1: no answer"), 2);
 }
@@ -98,13 +87,13 @@ static void test_after_a_storm_few_events_are_lines_again(void **state)
 {
 	(void)state;
 	all_down(0, 100);
-	let_pass(2100);
+	run_for(&world, 2100);
 	all_down(100, 101); /* in the window after it */
-	let_pass(2100);
+	run_for(&world, 2100);
 	assert_int_equal(logged(" error: 1 more BMC is down: m101; each"), 1);
 	for (unsigned i = 101; i < 104; i++) {
 		all_down(i, i + 1);
-		let_pass(700);
+		run_for(&world, 700);
 	}
 	assert_int_equal(logged("no answer"), 23);
 	assert_int_equal(logged("more"), 2);
@@ -116,6 +105,19 @@ static void test_what_is_held_back_is_written_at_the_end(void **state)
 	all_down(0, 22);
 	pm_event_log_free(agent);
 	assert_int_equal(logged("2 more BMCs are down: m21, m22; each"), 1);
+}
+
+/* Of one machine: it is named once. */
+static void test_a_storm_of_one_machine(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++)
+		pm_event_add(agent->machines[i < 990 ? 0 : 9], PM_EVENT_VM_STATE, PM_SEVERITY_OK,
+			     "VM v%u: running, was shutdown", i);
+	pm_event_log_free(agent);
+	assert_int_equal(logged("running"), 20);
+	assert_int_equal(logged(" info: 980 more changes of VMs: m1, m10; the newest are in pmEventTable"),
+			 1);
 }
 
 static void test_jobs_and_other_kinds_are_never_held_back(void **state)
@@ -147,6 +149,7 @@ int main(void)
 	    TEST(test_a_storm_is_summarized),
 	    TEST(test_after_a_storm_few_events_are_lines_again),
 	    TEST(test_what_is_held_back_is_written_at_the_end),
+	    TEST(test_a_storm_of_one_machine),
 	    TEST(test_jobs_and_other_kinds_are_never_held_back),
 	    TEST(test_a_text_with_the_name_is_not_named_twice),
 	};

@@ -23,7 +23,8 @@ static bool chance(uint32_t one_of)
 /* Accepted again, a row is another job. */
 static void note_cycle(const struct ipmi_request *request)
 {
-	const struct pm_job *job = request->data;
+	const struct pm_step_run *run = request->data;
+	const struct pm_job *job = run->job;
 
 	if (request->command != IPMI_CHASSIS_CONTROL || request->control != IPMI_POWER_CYCLE)
 		return;

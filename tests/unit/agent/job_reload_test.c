@@ -164,6 +164,29 @@ static void test_what_is_at_work_is_aborted(void **state)
 	assert_int_equal(pm_jobs_active(agent), 0);
 }
 
+/* Killed in the middle, and started again without the machine: when that comes back, no step is at work any more. */
+static void test_steps_of_a_machine_that_was_away(void **state)
+{
+	const struct pm_job *job;
+
+	(void)state;
+	begin(3, PM_COMMAND_REBOOT);
+	pm_flush(agent);
+	freeze_journal(&world);
+	apply(2, true);
+	kill_agent(&world);
+	thaw_journal(&world);
+	start_agent(&world);
+	apply(ALL, true);
+	job = machine(3)->jobs[0];
+	assert_int_equal(job->state, PM_JOB_INTERRUPTED);
+	assert_int_equal(job->steps[0].state, PM_JOB_INTERRUPTED);
+	assert_string_equal(job->steps[0].text, "the machine is no longer configured");
+	assert_int_equal(job->steps[2].state, PM_JOB_NOT_READY);
+	assert_string_equal(job->steps[2].text, "not begun");
+	assert_int_equal(job->steps_done, 1);
+}
+
 /* It was told: it does not come back to life with its machine. */
 static void test_an_abort_that_could_not_be_written(void **state)
 {
@@ -258,9 +281,13 @@ static void test_removed_between_two_lives(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_rows_come_back_with_their_machine),  TEST(test_what_is_at_work_is_aborted),
-	    TEST(test_an_abort_that_could_not_be_written), TEST(test_who_stays_goes_on),
-	    TEST(test_a_group_goes_with_a_member),         TEST(test_removed_between_two_lives),
+	    TEST(test_rows_come_back_with_their_machine),
+	    TEST(test_what_is_at_work_is_aborted),
+	    TEST(test_steps_of_a_machine_that_was_away),
+	    TEST(test_an_abort_that_could_not_be_written),
+	    TEST(test_who_stays_goes_on),
+	    TEST(test_a_group_goes_with_a_member),
+	    TEST(test_removed_between_two_lives),
 	};
 
 	return cmocka_run_group_tests_name("job reload", tests, NULL, NULL);

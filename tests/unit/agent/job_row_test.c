@@ -326,7 +326,7 @@ static void test_a_hundred_thousand_and_no_more(void **state)
 	print_message("# %u rows: loaded in %.2f s, %zu octets each\n", PM_JOBS_ENDED_MAX,
 		      (double)(uv_hrtime() - start_ns) / 1e9,
 		      (after.uordblks - before.uordblks) / PM_JOBS_ENDED_MAX);
-	assert_true((after.uordblks - before.uordblks) / PM_JOBS_ENDED_MAX <= 500);
+	assert_true((after.uordblks - before.uordblks) / PM_JOBS_ENDED_MAX <= 520);
 	assert_int_equal(rows(), PM_JOBS_ENDED_MAX);
 	assert_null(pm_job_find(machines[0], "", "set-7"));
 	assert_non_null(pm_job_find(machines[1], "", "set-8"));

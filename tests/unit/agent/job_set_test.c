@@ -352,10 +352,10 @@ static void test_gate_after_a_label(void **state)
 	pm_flush(agent);
 	agent->job_max_concurrent = 10;
 	pm_jobs_pump(agent);
-	assert_non_null(row("go")->run->gate);
+	assert_non_null(row("go")->run->first->gate);
 	set(label_of("go")); /* before the flush */
 	run_for(&world, 1000);
-	assert_null(row("go")->run->gate);
+	assert_null(row("go")->run->first->gate);
 	assert_int_equal(fake_bmc_sent, 1);
 }
 
@@ -427,6 +427,16 @@ static void test_unkept_promise_twice(void **state)
 	assert_int_equal(fake_bmc_sent, 1);
 }
 
+static void begin_on(struct pm_machine *machine, enum pm_command action)
+{
+	const struct pm_job_request request = pm_job_request_of(machine, action, PM_ORIGIN_COMMAND);
+	struct pm_job *job;
+
+	assert_int_equal(pm_job_reserve(&request, &job, &err), 0);
+	assert_int_equal(pm_job_journal(job, &err), 0);
+	pm_job_release(job);
+}
+
 /* --- a SET that is undone after its commit (another subagent refused) --- */
 
 static void test_undone_draft_keeps_its_steps(void **state)
@@ -445,6 +455,38 @@ static void test_undone_draft_keeps_its_steps(void **state)
 	assert_int_equal(row("go")->step_count, 1);
 	restart();
 	assert_int_equal(row("go")->step_count, 1);
+}
+
+/* Who waited for the room that it was promised begins. */
+static void test_undone_gives_its_room_back(void **state)
+{
+	struct pm_job_edit edit;
+
+	(void)state;
+	agent->job_max_concurrent = 1;
+	edit = create("go", PM_COMMAND_CYCLE);
+	reserve(&edit);
+	journal(&edit);
+	begin_on(machines[1], PM_COMMAND_CYCLE);
+	assert_int_equal(machines[1]->job->state, PM_JOB_SCHEDULED);
+	pm_job_edit_cancel(&edit);
+	assert_int_equal(machines[1]->job->state, PM_JOB_RUNNING);
+}
+
+static void test_undone_verb_gives_its_room_back(void **state)
+{
+	const struct pm_job_request request =
+	    pm_job_request_of(machines[0], PM_COMMAND_CYCLE, PM_ORIGIN_COMMAND);
+	struct pm_job *job;
+
+	(void)state;
+	agent->job_max_concurrent = 1;
+	assert_int_equal(pm_job_reserve(&request, &job, &err), 0);
+	assert_int_equal(pm_job_journal(job, &err), 0);
+	begin_on(machines[1], PM_COMMAND_CYCLE);
+	assert_int_equal(machines[1]->job->state, PM_JOB_SCHEDULED);
+	pm_job_cancel(job);
+	assert_int_equal(machines[1]->job->state, PM_JOB_RUNNING);
 }
 
 static void test_undone_activation_leaves_no_steps(void **state)
@@ -505,6 +547,8 @@ int main(void)
 	    TEST(test_unkept_promise_twice),
 	    TEST(test_a_group_that_finds_less_room),
 	    TEST(test_undone_draft_keeps_its_steps),
+	    TEST(test_undone_gives_its_room_back),
+	    TEST(test_undone_verb_gives_its_room_back),
 	    TEST(test_undone_activation_leaves_no_steps),
 	    TEST(test_begins_and_ends_before_the_commit),
 	};

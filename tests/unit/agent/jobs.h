@@ -90,17 +90,6 @@ static inline int64_t journal_insert(struct world *world, struct pm_stored_job j
 
 /* --- time and restarts ------------------------------------------------------------------------------------------ */
 
-static inline void run_for(struct world *world, uint64_t duration_ms)
-{
-	struct pm_timer *timer = pm_timer_new(&world->loop, world_ignore_timer, NULL);
-	uint64_t end_ms = uv_now(&world->loop) + duration_ms;
-
-	pm_timer_start(timer, duration_ms);
-	while (uv_now(&world->loop) < end_ms)
-		uv_run(&world->loop, UV_RUN_ONCE);
-	pm_timer_free(timer);
-}
-
 static inline void copy_file(const char *from, const char *to)
 {
 	static char buffer[1 << 16];

@@ -37,21 +37,21 @@ static const char *describe(const struct pm_machine *machine, enum pm_command ac
 	bool graceful = action == PM_COMMAND_SHUTDOWN || action == PM_COMMAND_REBOOT;
 	const struct pm_job_spec spec = {
 	    .action = action, .nic = nic, .scope = graceful ? PM_SCOPE_STACK_AND_MACHINE : PM_SCOPE_MACHINE};
-	struct pm_step steps[PM_STEPS_MAX + 1];
 	struct pm_error err = {""};
-	int count = pm_plan(machine, &spec, by_bmc, steps, &err);
+	struct pm_plan plan;
 	char *to = text;
 
-	if (count < 0) {
+	if (pm_plan(machine, &spec, by_bmc, &plan, &err) < 0) {
 		assert_true(*err.text != '\0');
 		return "refused";
 	}
-	for (int i = 0; i < count; i++) {
-		if (steps[i].alternative)
+	for (unsigned i = 0; i < plan.count; i++) {
+		if (plan.steps[i].alternative)
 			*to++ = '|';
-		*to++ = letters[steps[i].action - PM_STEP_BMC_POWER_UP];
+		*to++ = letters[plan.steps[i].action - PM_STEP_BMC_POWER_UP];
 	}
 	*to = '\0';
+	pm_plan_free(&plan);
 	return text;
 }
 
@@ -140,25 +140,6 @@ static void test_off_methods_in_their_order(void **state)
 	}
 }
 
-/* What would ignore the VMs is refused, unless it says that it does. */
-static void test_a_machine_with_a_stack(void **state)
-{
-	struct pm_stack_config stack = {0};
-	struct subject subject;
-
-	(void)state;
-	make(&subject, true, true, PM_ON_AUTO);
-	subject.config.stacks = &stack;
-	subject.config.stack_count = 1;
-	subject.config.off_methods[0] = PM_OFF_BMC;
-	subject.config.off_method_count = 1;
-	assert_string_equal(describe(&subject.machine, PM_COMMAND_SHUTDOWN, 0, false), "refused");
-	assert_string_equal(describe(&subject.machine, PM_COMMAND_REBOOT, 0, false), "refused");
-	assert_string_equal(describe(&subject.machine, PM_COMMAND_POWER_OFF, 0, false), "D");
-	assert_string_equal(describe(&subject.machine, PM_COMMAND_SOFT_OFF, 0, false), "S");
-	assert_string_equal(describe(&subject.machine, PM_COMMAND_POWER_ON, 0, false), "U");
-}
-
 static void test_the_nic_of_a_wake(void **state)
 {
 	struct subject subject;
@@ -217,16 +198,28 @@ static void check_step(const struct pm_machine *machine, const struct pm_step *s
 	assert_true(step->action == PM_STEP_WAKE_SEND || machine->bmc);
 }
 
-/* Steps after the last that brings the machine down may only bring it up; no alternative without what it replaces. */
-static void check_plan(const struct pm_machine *machine, const struct pm_step *steps, int count)
+/* The first of the alternatives before it; 0 for an alternative, and for the first. */
+static unsigned follows(const struct pm_step *steps, unsigned place)
 {
+	unsigned number = place;
+
+	while (number > 1 && steps[number - 1].alternative)
+		number--;
+	return steps[place].alternative ? 0 : number;
+}
+
+/* Steps after the last that brings the machine down may only bring it up; no alternative without what it replaces. */
+static void check_plan(const struct pm_machine *machine, const struct pm_plan *plan)
+{
+	const struct pm_step *steps = plan->steps;
+	int count = (int)plan->count;
 	const struct pm_machine_config *config = machine->config;
 	int hard = -1, soft = -1;
 	bool soft_first =
 	    config->off_methods[0] == PM_OFF_BMC_SOFT ||
 	    (config->off_methods[0] == PM_OFF_HOST && config->off_methods[1] == PM_OFF_BMC_SOFT);
 
-	assert_in_range(count, 1, PM_STEPS_MAX);
+	assert_in_range(count, 1, 4);
 	assert_false(steps[0].alternative);
 	for (int i = 0; i < count; i++) {
 		check_step(machine, &steps[i]);
@@ -234,6 +227,8 @@ static void check_plan(const struct pm_machine *machine, const struct pm_step *s
 			assert_int_equal(steps[i].goal, steps[i - 1].goal);
 		assert_int_equal(steps[i].level, i + 1);
 		assert_int_equal(steps[i].state, PM_JOB_NOT_READY);
+		assert_int_equal(steps[i].after, follows(steps, (unsigned)i));
+		assert_int_equal(steps[i].before, 0);
 		hard = steps[i].action == PM_STEP_BMC_POWER_DOWN ? i : hard;
 		soft = steps[i].action == PM_STEP_BMC_SOFT_SHUTDOWN ? i : soft;
 	}
@@ -244,7 +239,6 @@ static void check_plan(const struct pm_machine *machine, const struct pm_step *s
 static void vary(struct subject *subject)
 {
 	make(subject, repeatable_random(2), repeatable_random(2), 1 + repeatable_random(3));
-	subject->config.stack_count = repeatable_random(4) == 0;
 	subject->config.off_method_count = repeatable_random(4);
 	for (size_t i = 0, first = repeatable_random(3); i < 3; i++)
 		subject->config.off_methods[i] = (enum pm_off_method)((first + i) % 3 + 1);
@@ -254,20 +248,21 @@ static void test_properties_of_every_plan(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 20000; i++) {
-		struct pm_step steps[PM_STEPS_MAX + 4];
+		struct pm_plan plan;
 		struct pm_error err = {""};
 		struct subject subject;
 		const struct pm_job_spec spec = {.action = 1 + repeatable_random(PM_COMMAND_IDENTIFY),
 						 .scope = 1 + repeatable_random(3),
 						 .nic = repeatable_random(4)};
-		int count;
+		int error;
 
 		vary(&subject);
-		count = pm_plan(&subject.machine, &spec, repeatable_random(2), steps, &err);
-		if (count > 0)
-			check_plan(&subject.machine, steps, count);
+		error = pm_plan(&subject.machine, &spec, repeatable_random(2), &plan, &err);
+		if (!error)
+			check_plan(&subject.machine, &plan);
 		else
-			assert_true(count < 0 && strlen(err.text) > 10);
+			assert_true(error < 0 && plan.count == 0 && strlen(err.text) > 10);
+		pm_plan_free(&plan);
 	}
 }
 
@@ -277,7 +272,6 @@ int main(void)
 	    cmocka_unit_test(test_power_on_by_method_and_equipment),
 	    cmocka_unit_test(test_what_the_other_verbs_do),
 	    cmocka_unit_test(test_off_methods_in_their_order),
-	    cmocka_unit_test(test_a_machine_with_a_stack),
 	    cmocka_unit_test(test_the_nic_of_a_wake),
 	    cmocka_unit_test(test_chassis_control_overrides_the_method),
 	    cmocka_unit_test(test_properties_of_every_plan),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Settings written by SNMP: they outlive restarts, and give way when the configuration's own value changes. */
-#include "tests/unit/agent/support.h"
+#include "tests/unit/agent/vms.h"
 
 static struct world world;
 static struct pm_machine *m1;
-static struct pm_setting_owner agent_owner, machine_owner, nic_owner, group_owner;
+static struct pm_setting_owner agent_owner, machine_owner, nic_owner, vm_owner, group_owner;
 static struct pm_error err;
 
 static void put_configuration_in_place(void)
@@ -12,6 +12,7 @@ static void put_configuration_in_place(void)
 	pm_settings_defaults(&agent_owner);
 	pm_settings_defaults(&machine_owner);
 	pm_settings_defaults(&nic_owner);
+	pm_settings_defaults(&vm_owner);
 	pm_settings_defaults(&group_owner);
 }
 
@@ -29,12 +30,30 @@ static void restart(void)
 	reload();
 }
 
+/* pmVmIndex 1, as NIC 1 is there, too; of a hypervisor that nobody asks. */
+static void put_vm(void)
+{
+	struct pm_stored_vm vm = {.machine = m1->index,
+				  .name = "web",
+				  .uuid = "",
+				  .hypervisor = "fake://h1",
+				  .observed = PM_VM_RUNNING,
+				  .told = PM_VM_RUNNING};
+
+	assert_int_equal(pm_store_vm_index(world.agent.store, m1->index, "web", &vm.index, &err), 0);
+	assert_int_equal(pm_store_vm_put(world.agent.store, &vm, &err), 0);
+	assert_int_equal(pm_stack_restore(&world.agent, &err), 0);
+	pm_stack_apply(m1);
+	assert_int_equal(m1->vm_count, 1);
+}
+
 static int set_up(void **state)
 {
 	struct pm_inventory *inventory = world_inventory(2);
 
 	(void)state;
 	give_nic_configs(&inventory->machines[0], 1);
+	give_hypervisor_config(&inventory->machines[0], "fake://h1", NULL, 0);
 	give_group(inventory, "rack-1", 500, 2);
 	world_begin(&world, inventory);
 	m1 = world.agent.machines[0];
@@ -42,6 +61,8 @@ static int set_up(void **state)
 	agent_owner = (struct pm_setting_owner){.agent = &world.agent};
 	machine_owner = (struct pm_setting_owner){.agent = &world.agent, .machine = m1};
 	nic_owner = (struct pm_setting_owner){.agent = &world.agent, .machine = m1, .nic = &m1->nics[0]};
+	put_vm();
+	vm_owner = (struct pm_setting_owner){.agent = &world.agent, .machine = m1, .vm = m1->vms[0]};
 	pm_groups_rebuild(&world.agent, false);
 	group_owner = (struct pm_setting_owner){.agent = &world.agent, .group = &world.agent.groups[0]};
 	put_configuration_in_place();
@@ -91,6 +112,8 @@ static const struct {
 	     {PM_SET_MACHINE_STACK_TIMEOUT, "600", "1"},
 	     {PM_SET_MACHINE_VM_TIMEOUT, "180", "86400"},
 	     {PM_SET_MACHINE_POWER_ON_METHOD, "1", "3"},
+	     {PM_SET_MACHINE_STACK_ADMIN_STATE, "1", "2"},
+	     {PM_SET_VM_ADMIN_STATE, "0", "4"},
 	     {PM_SET_NIC_WOL, "1", "2"},
 	     {PM_SET_NIC_INTERFACE, "", "eth1"},
 	     {PM_SET_NIC_ADDRESS, "", "192.168.3.255"},
@@ -101,6 +124,7 @@ static const struct pm_setting_owner *owner_of(enum pm_setting_key key)
 {
 	return key == PM_SET_GROUP_STAGGER         ? &group_owner
 	       : key >= PM_SET_NIC_WOL             ? &nic_owner
+	       : key == PM_SET_VM_ADMIN_STATE      ? &vm_owner
 	       : key >= PM_SET_MACHINE_ADMIN_STATE ? &machine_owner
 						   : &agent_owner;
 }

@@ -262,6 +262,9 @@ static void test_a_step_in_all_its_columns(void **state)
 					    .action = 25,
 					    .vm = 4000000000,
 					    .level = 2,
+					    .target = "db1",
+					    .after = 4294967295,
+					    .before = 17,
 					    .goal = 8,
 					    .timeout_s = 86400,
 					    .momentary = true,
@@ -281,6 +284,7 @@ static void test_a_step_in_all_its_columns(void **state)
 	assert_int_equal(last_step.action, step.action);
 	assert_int_equal(last_step.vm, step.vm);
 	assert_int_equal(last_step.level, step.level);
+	assert_string_equal(orders(), "1.3 db1>4294967295<17;");
 	assert_int_equal(last_step.goal, step.goal);
 	assert_int_equal(last_step.timeout_s, step.timeout_s);
 	assert_true(last_step.momentary && last_step.alternative);
@@ -368,6 +372,10 @@ static void test_a_notification_in_all_its_columns(void **state)
 	    .jobs = 10,
 	    .succeeded = 11,
 	    .failed = 12,
+	    .vm = 13,
+	    .vm_name = "web-3",
+	    .vm_state = PM_VM_CRASHED,
+	    .old_vm_state = PM_VM_SHUTTING_DOWN,
 	};
 
 	(void)state;

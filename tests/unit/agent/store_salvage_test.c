@@ -20,11 +20,12 @@ static void put_machine(uint32_t number)
 					     .last_result_text = "on"};
 	struct pm_setting setting = {.machine = number, .key = "inhibit", .base = "0", .value = "1"};
 	char name[32];
-	uint32_t nic;
+	uint32_t index;
 
 	snprintf(name, sizeof(name), "m%u", number);
 	assert_int_equal(machine_index(name, 1, 1000), number);
-	assert_int_equal(pm_store_nic_index(store, number, "eth0", &nic, &err), 0);
+	assert_int_equal(pm_store_nic_index(store, number, "eth0", &index, &err), 0);
+	assert_int_equal(pm_store_vm_index(store, number, "uuid-1", &index, &err), 0);
 	assert_int_equal(pm_store_setting_put(store, &setting, &err), 0);
 	assert_int_equal(pm_store_state_put(store, &last, &err), 0);
 	for (uint32_t i = 1; i <= 3; i++)
@@ -47,11 +48,11 @@ static void fill(void)
 	assert_int_equal(pm_store_commit(store, &err), 0);
 }
 
-/* Whether every machine and NIC has the index it had; new ones would get the next. */
+/* Whether every machine, NIC and VM has the index it had; new ones would get the next. */
 static void assert_indexes(void)
 {
 	char name[32];
-	uint32_t nic;
+	uint32_t nic, vm;
 
 	for (uint32_t i = 1; i <= MACHINES; i++) {
 		snprintf(name, sizeof(name), "m%u", i);
@@ -60,6 +61,10 @@ static void assert_indexes(void)
 		assert_int_equal(nic, 1);
 		assert_int_equal(pm_store_nic_index(store, i, "eth1", &nic, &err), 0);
 		assert_int_equal(nic, 2);
+		assert_int_equal(pm_store_vm_index(store, i, "uuid-2", &vm, &err), 0);
+		assert_int_equal(vm, 2);
+		assert_int_equal(pm_store_vm_index(store, i, "uuid-1", &vm, &err), 0);
+		assert_int_equal(vm, 1);
 	}
 	assert_int_equal(machine_index("new", 1, 1000), MACHINES + 1);
 }
@@ -309,8 +314,8 @@ static void assert_left_as_it_is(void)
 	free(after);
 }
 
-static const char *const index_tables[] = {"machine", "sqlite_autoindex_machine_1", "nic",
-					   "sqlite_autoindex_nic_2"};
+static const char *const index_tables[] = {
+    "machine", "sqlite_autoindex_machine_1", "nic", "sqlite_autoindex_nic_2", "vm", "sqlite_autoindex_vm_2"};
 
 static void test_damaged_indexes_are_not_guessed(void **state)
 {
@@ -359,8 +364,8 @@ static void test_a_file_cut_behind_its_indexes(void **state)
 	(void)state;
 	fill();
 	close_store();
-	last = page_of(index_tables[0], true);
-	for (size_t i = 1; i < LENGTH(index_tables); i++)
+	last = page_of("sqlite_schema", true);
+	for (size_t i = 0; i < LENGTH(index_tables); i++)
 		if (page_of(index_tables[i], true) > last)
 			last = page_of(index_tables[i], true);
 	assert_true(last * PAGE < file_size(PM_STORE_FILE));

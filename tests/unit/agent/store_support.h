@@ -137,7 +137,7 @@ static inline void note_setting(const struct pm_setting *setting, void *data)
 	size_t length = strlen(seen);
 
 	(void)data;
-	snprintf(seen + length, sizeof(seen) - length, "%u.%u %s %s>%s;", setting->machine, setting->nic,
+	snprintf(seen + length, sizeof(seen) - length, "%u.%u %s %s>%s;", setting->machine, setting->part,
 		 setting->key, setting->base, setting->value);
 }
 
@@ -265,6 +265,23 @@ static inline const char *steps(uint32_t machine)
 {
 	seen[0] = '\0';
 	assert_int_equal(pm_store_steps_load(store, machine, note_step, NULL, &err), 0);
+	return seen;
+}
+
+/* How those of version 4 wait for each other. */
+static inline void note_order(const struct pm_stored_step *step, void *data)
+{
+	size_t length = strlen(seen);
+
+	(void)data;
+	snprintf(seen + length, sizeof(seen) - length, "%lld.%u %s>%u<%u;", (long long)step->job, step->index,
+		 step->target, step->after, step->before);
+}
+
+static inline const char *orders(void)
+{
+	seen[0] = '\0';
+	assert_int_equal(pm_store_steps_load(store, 0, note_order, NULL, &err), 0);
 	return seen;
 }
 

@@ -68,6 +68,107 @@ static void test_nics_are_numbered_within_their_machine(void **state)
 	assert_int_equal(nic_index(2, "eth1"), 1);
 }
 
+/* --- VMs ---------------------------------------------------------------------------------------------------------- */
+
+static uint32_t vm_index(uint32_t machine, const char *key)
+{
+	uint32_t index = 0;
+
+	assert_int_equal(pm_store_vm_index(store, machine, key, &index, &err), 0);
+	return index;
+}
+
+static struct pm_stored_vm last_vm;
+static char last_vm_texts[5][256];
+
+static void note_vm(const struct pm_stored_vm *vm, void *data)
+{
+	size_t length = strlen(seen);
+	const char **const texts[] = {&last_vm.key, &last_vm.name, &last_vm.uuid, &last_vm.hypervisor,
+				      &last_vm.last_result_text};
+
+	(void)data;
+	last_vm = *vm;
+	for (size_t i = 0; i < LENGTH(texts); i++) {
+		snprintf(last_vm_texts[i], sizeof(last_vm_texts[i]), "%s", *texts[i]);
+		*texts[i] = last_vm_texts[i];
+	}
+	snprintf(seen + length, sizeof(seen) - length, "%u.%u %s;", vm->machine, vm->index, vm->name);
+}
+
+static const char *vms(uint32_t machine)
+{
+	seen[0] = '\0';
+	assert_int_equal(pm_store_vms_load(store, machine, note_vm, NULL, &err), 0);
+	return seen;
+}
+
+static void put_vm(uint32_t machine, uint32_t index, const char *name, bool gone)
+{
+	const struct pm_stored_vm vm = {.machine = machine,
+					.index = index,
+					.name = name,
+					.uuid = "6f1d",
+					.hypervisor = "qemu:///system",
+					.gone = gone,
+					.active = true,
+					.autostart = true,
+					.observed = PM_VM_PAUSED,
+					.told = PM_VM_UNKNOWN,
+					.cpus = 128,
+					.memory_kib = UINT64_C(1) << 40,
+					.last_change_ms = 1700000000123,
+					.last_result = PM_RESULT_TIMEOUT,
+					.last_result_text = "did not shut down within 180 s"};
+
+	assert_int_equal(pm_store_vm_put(store, &vm, &err), 0);
+}
+
+/* Also when it was undefined meanwhile, and whatever came after it. */
+static void test_a_vm_keeps_its_index(void **state)
+{
+	(void)state;
+	assert_int_equal(vm_index(1, "a"), 1);
+	assert_int_equal(vm_index(1, "b"), 2);
+	assert_int_equal(vm_index(2, "b"), 1);
+	put_vm(1, 2, "web", true);
+	reopen();
+	assert_int_equal(vm_index(1, "c"), 3);
+	assert_int_equal(vm_index(1, "b"), 2);
+	assert_int_equal(vm_index(1, "a b://c"), 4);
+}
+
+static void test_vms_as_they_were_last(void **state)
+{
+	(void)state;
+	for (uint32_t machine = 2; machine > 0; machine--)
+		for (uint32_t i = 1; i <= 3; i++)
+			vm_index(machine, i == 1 ? "x" : i == 2 ? "y" : "z");
+	put_vm(2, 3, "web", false);
+	put_vm(1, 2, "mail", false);
+	put_vm(1, 1, "db", false);
+	put_vm(1, 1, "db1", false);
+	reopen();
+	assert_string_equal(vms(0), "1.1 db1;1.2 mail;2.3 web;");
+	assert_string_equal(vms(2), "2.3 web;");
+	assert_string_equal(last_vm.key, "z");
+	assert_string_equal(last_vm.uuid, "6f1d");
+	assert_string_equal(last_vm.hypervisor, "qemu:///system");
+	assert_true(last_vm.active && last_vm.autostart);
+	assert_false(last_vm.saved || last_vm.persistent || last_vm.gone);
+	assert_int_equal(last_vm.observed, PM_VM_PAUSED);
+	assert_int_equal(last_vm.told, PM_VM_UNKNOWN);
+	assert_int_equal(last_vm.cpus, 128);
+	assert_int_equal(last_vm.memory_kib, UINT64_C(1) << 40);
+	assert_int_equal(last_vm.last_change_ms, 1700000000123);
+	assert_int_equal(last_vm.last_result, PM_RESULT_TIMEOUT);
+	assert_string_equal(last_vm.last_result_text, "did not shut down within 180 s");
+	put_vm(1, 2, "", true);
+	put_vm(1, 2, "", true); /* is gone already */
+	reopen();
+	assert_string_equal(vms(1), "1.1 db1;");
+}
+
 /* --- settings and states ------------------------------------------------------------------------------------------ */
 
 static void note_group(const struct pm_setting *setting, void *data)
@@ -81,7 +182,7 @@ static void note_group(const struct pm_setting *setting, void *data)
 static void test_settings(void **state)
 {
 	struct pm_setting inhibit = {.machine = 3, .key = "inhibit", .base = "0", .value = "1"};
-	struct pm_setting port = {.machine = 3, .nic = 2, .key = "port", .base = "9", .value = "7"};
+	struct pm_setting port = {.machine = 3, .part = 2, .key = "port", .base = "9", .value = "7"};
 	struct pm_setting again = {.machine = 3, .key = "inhibit", .base = "0", .value = "it's \"%s\""};
 
 	(void)state;
@@ -95,6 +196,24 @@ static void test_settings(void **state)
 	assert_int_equal(pm_store_setting_delete(store, &inhibit, &err), 0);
 	assert_int_equal(pm_store_setting_delete(store, &inhibit, &err), 0); /* is gone already */
 	assert_string_equal(settings(), "3.2 port 9>7;");
+}
+
+/* A NIC and a VM of the same number; and others. */
+static void test_settings_of_a_part(void **state)
+{
+	static const struct pm_setting stored[] = {
+	    {.machine = 3, .part = 2, .key = "port", .base = "9", .value = "7"},
+	    {.machine = 3, .part = 2, .key = "vm-admin-state", .base = "0", .value = "1"},
+	    {.machine = 3, .part = 1, .key = "vm-admin-state", .base = "0", .value = "2"},
+	    {.machine = 2, .part = 2, .key = "vm-admin-state", .base = "0", .value = "3"},
+	    {.machine = 3, .key = "inhibit", .base = "0", .value = "1"}};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(stored); i++)
+		assert_int_equal(pm_store_setting_put(store, &stored[i], &err), 0);
+	seen[0] = '\0';
+	assert_int_equal(pm_store_settings_load_part(store, 3, 2, note_setting, NULL, &err), 0);
+	assert_string_equal(seen, "3.2 port 9>7;3.2 vm-admin-state 0>1;");
 }
 
 /* Groups have names and no numbers: the same key of two groups, and of the agent, are three settings. */
@@ -209,7 +328,10 @@ int main(void)
 	    TEST(test_blocks_of_shards),
 	    TEST(test_an_index_taken_back_in_a_transaction),
 	    TEST(test_nics_are_numbered_within_their_machine),
+	    TEST(test_a_vm_keeps_its_index),
+	    TEST(test_vms_as_they_were_last),
 	    TEST(test_settings),
+	    TEST(test_settings_of_a_part),
 	    TEST(test_settings_of_groups),
 	    TEST(test_the_last_state_of_a_machine),
 	    TEST(test_events_are_forgotten_by_machine),

@@ -139,6 +139,89 @@ static void test_a_file_of_version_2_is_taken_over(void **state)
 	assert_int_equal(insert_job(5, NULL, NULL).id, 100);
 }
 
+/* As it was before there were stacks. */
+static const char version_3[] =
+    "CREATE TABLE machine (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE nic (machine INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL,"
+    " PRIMARY KEY (machine, id), UNIQUE (machine, name)) WITHOUT ROWID;"
+    "CREATE TABLE setting (machine INTEGER NOT NULL, nic INTEGER NOT NULL, group_name TEXT NOT NULL,"
+    " key TEXT NOT NULL, base TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (machine, nic, group_name, key))"
+    " WITHOUT ROWID;"
+    "CREATE TABLE state (machine INTEGER PRIMARY KEY, power_state INTEGER NOT NULL, source INTEGER NOT NULL,"
+    " last_change_ms INTEGER NOT NULL, on_count INTEGER NOT NULL, off_count INTEGER NOT NULL,"
+    " bmc_down INTEGER NOT NULL DEFAULT 0, unknown_told INTEGER NOT NULL DEFAULT 0,"
+    " last_result INTEGER NOT NULL DEFAULT 1, last_result_text TEXT NOT NULL DEFAULT '');"
+    "CREATE TABLE event (machine INTEGER NOT NULL, id INTEGER NOT NULL, time_ms INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL, severity INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (machine, id)) WITHOUT ROWID;"
+    "CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT, machine INTEGER NOT NULL,"
+    " owner TEXT NOT NULL, name TEXT NOT NULL, origin INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " label TEXT NOT NULL, action INTEGER NOT NULL, scope INTEGER NOT NULL, force INTEGER NOT NULL,"
+    " vm INTEGER NOT NULL, nic INTEGER NOT NULL, delay_s INTEGER NOT NULL, timeout_s INTEGER NOT NULL,"
+    " vm_timeout_s INTEGER NOT NULL, arm_wol INTEGER NOT NULL, dry_run INTEGER NOT NULL,"
+    " init_level INTEGER NOT NULL, wol_addr_type INTEGER NOT NULL, wol_addr_length INTEGER NOT NULL,"
+    " wol_addr BLOB NOT NULL, wol_port INTEGER NOT NULL, storage INTEGER NOT NULL,"
+    " setting INTEGER NOT NULL, row_status INTEGER NOT NULL, enabled INTEGER NOT NULL,"
+    " retain_s INTEGER NOT NULL, state INTEGER NOT NULL, result INTEGER NOT NULL, text TEXT NOT NULL,"
+    " not_before_ms INTEGER NOT NULL, begin_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,"
+    " stagger_ms INTEGER NOT NULL, group_id INTEGER NOT NULL);"
+    "CREATE UNIQUE INDEX job_row ON job (machine, owner, name);"
+    "CREATE TABLE step (job INTEGER NOT NULL, number INTEGER NOT NULL, action INTEGER NOT NULL,"
+    " vm INTEGER NOT NULL, level INTEGER NOT NULL, goal INTEGER NOT NULL,"
+    " timeout_s INTEGER NOT NULL, momentary INTEGER NOT NULL, alternative INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, result INTEGER NOT NULL, text TEXT NOT NULL,"
+    " start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, PRIMARY KEY (job, number)) WITHOUT ROWID;"
+    "CREATE TABLE group_command (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,"
+    " action INTEGER NOT NULL, start_ms INTEGER NOT NULL, jobs INTEGER NOT NULL,"
+    " under_way INTEGER NOT NULL, refused INTEGER NOT NULL, succeeded INTEGER NOT NULL,"
+    " failed INTEGER NOT NULL);"
+    "CREATE TABLE notification (id INTEGER PRIMARY KEY AUTOINCREMENT, type INTEGER NOT NULL,"
+    " machine INTEGER NOT NULL, nic INTEGER NOT NULL, name TEXT NOT NULL,"
+    " power_state INTEGER NOT NULL, old_power_state INTEGER NOT NULL, source INTEGER NOT NULL,"
+    " result INTEGER NOT NULL, text TEXT NOT NULL, job_owner TEXT NOT NULL, job_name TEXT NOT NULL,"
+    " job_label TEXT NOT NULL, action INTEGER NOT NULL, mac BLOB NOT NULL, interface TEXT NOT NULL,"
+    " bmc_address TEXT NOT NULL, bmc_status INTEGER NOT NULL, inhibit INTEGER NOT NULL,"
+    " inhibit_reason TEXT NOT NULL, event_index INTEGER NOT NULL, agent INTEGER NOT NULL,"
+    " machines INTEGER NOT NULL, group_name TEXT NOT NULL, jobs INTEGER NOT NULL,"
+    " succeeded INTEGER NOT NULL, failed INTEGER NOT NULL);"
+    "INSERT INTO machine VALUES (5, 'web05');"
+    /* soft off, or else the BMC's off; then on */
+    "INSERT INTO step VALUES (7, 1, 21, 0, 1, 2, 200, 0, 0, 3, 1, 'sent', 1000, 0),"
+    " (7, 2, 17, 0, 2, 2, 30, 0, 1, 1, 1, '', 0, 0), (7, 3, 16, 0, 3, 4, 300, 0, 0, 1, 1, '', 0, 0);"
+    "INSERT INTO job (id, machine, owner, name, origin, created_ms, label, action, scope, force, vm, nic, delay_s,"
+    " timeout_s, vm_timeout_s, arm_wol, dry_run, init_level, wol_addr_type, wol_addr_length, wol_addr, wol_port,"
+    " storage, setting, row_status, enabled, retain_s, state, result, text, not_before_ms, begin_ms, end_ms,"
+    " stagger_ms, group_id) VALUES (7, 5, 'ops', 'night', 7, 1000, '', 6, 3, 1, 0, 0, 0, 600, 180, 0, 0, 0, 0, 0, x'',"
+    " 0, 3, 0, 1, 1, 3600, 3, 1, '', 1000, 1000, 0, 0, 0);"
+    "INSERT INTO notification VALUES (9, 1, 5, 0, 'web05', 4, 2, 2, 1, '', '', '', '', 0, x'', '', '', 0, 0, '', 12,"
+    " 0, 1, '', 0, 0, 0);"
+    "PRAGMA user_version = 3;";
+
+static void test_a_file_of_version_3_is_taken_over(void **state)
+{
+	uint32_t index;
+
+	(void)state;
+	close_store();
+	assert_int_equal(unlink(in_directory(PM_STORE_FILE)), 0);
+	run_sql(version_3);
+	for (int start = 0; start < 2; start++) {
+		open_store();
+		assert_string_equal(jobs(0), "7:5 ops/night s3;");
+		assert_string_equal(steps(5), "7.1 a21 g2 s3 r1 sent;7.2 a17 g2 s1 r1 ;7.3 a16 g4 s1 r1 ;");
+		assert_string_equal(orders(), "7.1 >0<0;7.2 >0<0;7.3 >2<0;");
+		assert_string_equal(notifications(), "9 t1 e12;");
+		assert_int_equal(last_notification.old_power_state, PM_POWER_OFF);
+		assert_int_equal(last_notification.vm, 0);
+		assert_string_equal(last_notification.vm_name, "");
+		assert_int_equal(pm_store_vm_index(store, 5, "uuid", &index, &err), 0);
+		assert_int_equal(index, 1);
+		close_store();
+	}
+	open_store();
+	put_step(7, 4, 16, "");
+	assert_string_equal(orders(), "7.1 >0<0;7.2 >0<0;7.3 >2<0;7.4 >0<0;");
+}
+
 /* A file that lacks what its version should have is left as it is. */
 static void test_a_file_that_cannot_be_taken_over(void **state)
 {
@@ -162,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_a_file_of_version_1_is_taken_over),
 	    TEST(test_a_file_of_version_2_is_taken_over),
+	    TEST(test_a_file_of_version_3_is_taken_over),
 	    TEST(test_a_file_that_cannot_be_taken_over),
 	};
 

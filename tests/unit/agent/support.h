@@ -15,6 +15,7 @@
 #include "agent/poll.h"
 #include "agent/settings.h"
 #include "agent/state.h"
+#include "agent/vm.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -291,6 +292,7 @@ static inline void world_free_machines(struct pm_agent *agent)
 	for (size_t i = 0; i < agent->machine_count; i++) {
 		pm_event_free_all(agent->machines[i]);
 		pm_jobs_forget(agent->machines[i]);
+		pm_stack_free(agent->machines[i]);
 		pm_flush_forget(agent->machines[i]);
 		free(agent->machines[i]->bmc);
 		free(agent->machines[i]->nics);
@@ -317,6 +319,16 @@ static inline void world_end(struct world *world)
 	pm_inventory_free(agent->inventory);
 	pm_store_close(agent->store);
 	remove_directory(world->directory);
+}
+
+static inline void run_for(struct world *world, uint64_t duration_ms)
+{
+	uint64_t end_ms = uv_now(&world->loop) + duration_ms;
+
+	while (uv_now(&world->loop) < end_ms) { /* UV_RUN_ONCE may wait for ever once its timer has fired */
+		uv_run(&world->loop, UV_RUN_NOWAIT);
+		usleep(200);
+	}
 }
 
 /* Sends what is queued, as a master that is there would take it. */
