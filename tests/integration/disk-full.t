@@ -64,8 +64,8 @@ ends 2/op/cycles succeeded ok "a machine is on"
 job_set operator 2/op/cycles RowStatus=destroy >/dev/null
 go 4/op/reboots reboot
 go 6/op/aborts powerOn Delay=600
-go 2/op/cycles cycle Delay=3
-go 3/op/wishes powerOn Delay=3
+go 2/op/cycles cycle Delay=10
+go 3/op/wishes powerOn Delay=10
 stands 1/op/runs verifying "one runs"
 stands 4/op/reboots verifying "one reboots"
 agrees "before, the journal has what the tables tell"
