@@ -3,11 +3,12 @@
  * The floor that reading tables is measured against: an AgentX subagent on net-snmp's own main loop that answers GET and
  * GETNEXT from an array of constants, by a binary search of it and nothing else.
  *
- *   constants MASTER machines|jobs ROWS WITHOUT
+ *   constants MASTER machines|jobs|vms ROWS WITHOUT
  *
- * It serves the columns of pmMachineTable or pmJobTable, except those in WITHOUT (commas between them: what pmstackd has
+ * It serves the columns of pmMachineTable, pmJobTable or pmVmTable, except those in WITHOUT (commas between them: what pmstackd has
  * no value for at the moment), with the types and typical values of that table, at { netSnmpPlaypen 7748 } in place of
- * { netSnmpPlaypen 7747 }: names as long as the originals. Of the jobs, each machine has 100. It ends when its master goes.
+ * { netSnmpPlaypen 7747 }: names as long as the originals. Of the jobs, each machine has 100, of the VMs, one has all. It
+ * ends when its master goes.
  */
 #include "tests/bench/subagent.h"
 
@@ -90,6 +91,25 @@ static struct constant job_columns[COLUMN_COUNT] = {
     [28] = {ASN_UNSIGNED, 2592000, NULL, 0},
     [29] = {ASN_INTEGER, 3, NULL, 0},
     [30] = {ASN_INTEGER, 1, NULL, 0},
+};
+
+static struct constant vm_columns[COLUMN_COUNT] = {
+    [2] = {ASN_OCTET_STR, 0, NULL, 0}, /* the row's name */
+    [3] = {TEXT("fa4e0000-0000-4000-8000-000000000001")},
+    [4] = {ASN_UNSIGNED, 0, NULL, 0},
+    [5] = {ASN_GAUGE, 1, NULL, 0},
+    [6] = {ASN_INTEGER, 1, NULL, 0},
+    [7] = {ASN_INTEGER, 4, NULL, 0},
+    [8] = {ASN_INTEGER, 1, NULL, 0},
+    [9] = {ASN_UNSIGNED, 180, NULL, 0},
+    [10] = {ASN_INTEGER, 2, NULL, 0},
+    [11] = {TEXT("test+unix:///default?socket=/tmp/pmstack-lab.abcdef/hv/many/libvirt-sock")},
+    [12] = {TEXT("\7\xea\1\1\0\0\0\0+\0\0")},
+    [13] = {ASN_INTEGER, 1, NULL, 0},
+    [14] = {TEXT("")},
+    [15] = {ASN_GAUGE, 1, NULL, 0},
+    [16] = {ASN_GAUGE, 8, NULL, 0},
+    [17] = {TEXT("1234")},
 };
 
 static struct row {
@@ -218,19 +238,40 @@ static void name_job(struct row *row, size_t number)
 	add_string(row->index + length, row->name);
 }
 
-static int make_rows(const char *table, size_t count)
+static void name_vm(struct row *row, size_t number)
 {
-	bool jobs = strcmp(table, "jobs") == 0;
+	row->index[0] = 1;
+	row->index[1] = number + 1;
+	snprintf(row->name, sizeof(row->name), "vm%zu", number + 1);
+}
 
+static const struct table {
+	const char *name;
+	oid number;
+	struct constant *columns;
+	size_t index_length;
+	void (*name_row)(struct row *row, size_t number);
+} tables[] = {{"machines", 2, machine_columns, 1, name_machine},
+	      {"jobs", 6, job_columns, INDEX_MAX, name_job},
+	      {"vms", 5, vm_columns, 2, name_vm}};
+
+#define TABLE_COUNT (sizeof(tables) / sizeof(tables[0]))
+
+static int make_rows(const char *name, size_t count)
+{
+	const struct table *table = tables;
+
+	while (table < tables + TABLE_COUNT && strcmp(table->name, name) != 0)
+		table++;
 	rows = calloc(count, sizeof(*rows));
-	if (!rows || (!jobs && strcmp(table, "machines") != 0))
+	if (!rows || table == tables + TABLE_COUNT)
 		return -1;
 	row_count = count;
-	table_number = jobs ? 6 : 2;
-	columns = jobs ? job_columns : machine_columns;
-	index_length = jobs ? INDEX_MAX : 1;
+	table_number = table->number;
+	columns = table->columns;
+	index_length = table->index_length;
 	for (size_t i = 0; i < count; i++)
-		(jobs ? name_job : name_machine)(&rows[i], i);
+		table->name_row(&rows[i], i);
 	return 0;
 }
 
@@ -252,7 +293,7 @@ int main(int argc, char **argv)
 	size_t count = argc == 5 ? strtoul(argv[3], NULL, 10) : 0;
 
 	if (count < 1 || count > ROWS_MAX || make_rows(argv[2], count) < 0) {
-		fprintf(stderr, "usage: constants MASTER machines|jobs ROWS WITHOUT\n");
+		fprintf(stderr, "usage: constants MASTER machines|jobs|vms ROWS WITHOUT\n");
 		return 2;
 	}
 	leave_out(argv[4]);
