@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # make demo: a machine room on this host. Four servers with BMCs and a storage server that wakes on a magic packet are
-# watched and switched by SNMP; every step shows its command, and what really happened is checked.
+# watched and switched by SNMP, and so is a host of VMs with what runs on it; every step shows its command, and what really happened is checked.
 #
 #   demo.sh                the demo; it leaves nothing behind. KEEP=1: it leaves everything up
 #   demo.sh --stop LAB     ends what KEEP=1 left; build/demo/stop calls it
@@ -88,9 +88,18 @@ demo_end() {
 demo_network() {
     lab_snmptrapd && lab_snmpd || return 1
     for machine in web01 web02 web03 web04; do lab_bmc "$machine" || return 1; done
-    machine_power web03 on && lab_segment storage && lab_sleeper storage nas1 02:00:5e:10:00:01 || return 1
+    machine_power web03 on && lab_segment storage && lab_sleeper storage nas1 02:00:5e:10:00:01 && demo_stack || return 1
     ln -s "$LAB/snmp/reader" "$LAB/snmp/operator" "$LAB/log" "$LAB_ROOT/$DEMO/"
     [[ -z ${SUDO_UID:-} ]] || chown -R "$SUDO_UID" "$LAB"/snmp/{reader,operator}
+}
+
+# db1 carries app1, as if it ran a hypervisor: a VM in a VM
+demo_stack() {
+    {
+        lab_stack_machine vmhost --on && lab_vm vmhost db1 --delay 1 --start && lab_vm vmhost web1 --delay 1 --start &&
+            lab_nested_libvirtd vmhost db1 db1-inside && lab_vm db1-inside app1 --delay 1 && libvirt_wait db1-inside &&
+            libvirt db1-inside start app1
+    } >/dev/null
 }
 
 demo_agent() {
@@ -113,13 +122,22 @@ machine "nas1" {
   nic "eth0" { mac = "02:00:5e:10:00:01"  wol = "ethernet"  interface = "$(segment_interface storage)" }
   probe { method = "icmp"  address = "$(machine_address nas1)" }
 }
+machine "vmhost" {
+  location    = "rack 2"
+  off-methods = { "bmc-soft" }
+  bmc { address = "$(bmc_address vmhost)"  port = $(bmc_port vmhost)  credentials = "lab" }
+  stack {
+    uri = "$(libvirt_uri vmhost)"
+    guest "db1" { uri = "$(libvirt_uri db1-inside)" }
+  }
+}
 group "rack1" { members = { "web[01-04]" }  stagger = 200ms }
 END
     lab_agent
 }
 
 all_states_known() {
-    [[ $(snmp_as reader walk -Ov pmMachinePowerState 2>/dev/null | tr '\n' ' ') == "off off on off unknown "* ]]
+    [[ $(snmp_as reader walk -Ov pmMachinePowerState 2>/dev/null | tr '\n' ' ') == "off off on off unknown on "* ]]
 }
 
 demo_introduce() {
@@ -127,6 +145,7 @@ demo_introduce() {
     explain "snmpd     SNMPv3 on $LAB_SNMPD_ADDRESS; users: reader (reads), operator (also writes PMSTACK-MIB)" \
         "pmstackd  its AgentX subagent, run by $LAB_AGENT_USER with CAP_NET_RAW and nothing else" \
         "web01-04  servers, each a BMC (ipmi_sim, IPMI 2.0) in front of a process: running is on" \
+        "vmhost    a server of QEMU with a BMC; libvirt runs VMs on it, one of them in another VM" \
         "nas1      sleeps in an Ethernet segment of its own until a magic packet reaches its NIC"
 }
 
@@ -135,7 +154,7 @@ demo_introduce() {
 step_look() {
     title "What is in the room?"
     wait_until "$TIMEOUT_S" all_states_known
-    command_as reader "snmpwalk 127.0.0.1 pmMachineName" 'web01.*web02.*web03.*web04.*nas1' "five machines"
+    command_as reader "snmpwalk 127.0.0.1 pmMachineName" 'web01.*web02.*web03.*web04.*nas1.*vmhost' "six machines"
     command_as reader "snmpwalk 127.0.0.1 pmMachinePowerState" \
         '\.1 = INTEGER: off.*\.2 = INTEGER: off.*\.3 = INTEGER: on' "their power states, as their BMCs report them"
     explain "nas1 has no BMC. That it does not answer a ping does not prove that it is off: its state is unknown."
@@ -237,6 +256,51 @@ step_job() {
     verdict "$(booted web02 2; echo $?)" "and web02 has not booted a third time"
 }
 
+vm_is_running() { snmp_is reader "pmVmState.6.$1" running; }
+# vm_row NAME: its pmVmIndex on vmhost.
+vm_row() { snmp_as reader walk pmVmName.6 | sed -n "s/^pmVmName\.6\.\([0-9]*\) $1\$/\1/p"; }
+all_vms_run() { [[ $(snmp_value reader pmMachineVmRunning.6) == 3* ]]; }
+no_vm_runs() { [[ $(snmp_value reader pmMachineVmRunning.6) == 0* ]]; }
+
+# shellcheck disable=SC2016 # the commands are printed with $J, as they are typed
+step_stack() {
+    title "Take vmhost down, with all that runs on it"
+    observe "its VMs are known" all_vms_run
+    command_as reader "snmpwalk 127.0.0.1 pmVmName.6" 'app1' "three VMs"
+    command_as reader "snmpwalk 127.0.0.1 pmVmParent.6" '= (Gauge32|Unsigned32|INTEGER): [1-9]' "app1 stands on db1, the others on vmhost itself"
+    job_is '6."ann"."plan"'
+    command_as operator 'snmpset 127.0.0.1 pmJobRowStatus.$J = createAndGo pmJobAction.$J = shutdown pmJobScope.$J = stackAndMachine pmJobDryRun.$J = true' \
+        'createAndGo.*true' "what would it take?"
+    command_as reader 'snmpwalk 127.0.0.1 pmJobStepTarget.$J' 'app1.*db1.*vmhost' "app1, then db1, then vmhost"
+    verdict "$(vm_up db1-inside app1; echo $?)" "and nobody was touched"
+    job_is '6."ann"."night"'
+    trap_mark
+    console_mark
+    command_as operator 'snmpset 127.0.0.1 pmJobRowStatus.$J = createAndGo pmJobAction.$J = shutdown pmJobScope.$J = stackAndMachine' \
+        'createAndGo' "do it"
+    notified 'pmJobFinished.*pmNotifyJobName.0 = night'
+    observe "nothing runs any more" no_vm_runs
+    explain "what the guests have said on their consoles (button: asked to shut down; off: has done so):"
+    tail -n "+$((LAB_CONSOLE_MARK + 1))" "$LAB/log/console.log" | indent
+    verdict "$(vm_graceful db1-inside app1 && vm_graceful vmhost db1 && vm_graceful vmhost web1 && vm_graceful machine vmhost; echo $?)" \
+        "each has shut down by itself"
+    verdict "$([[ $(vm_order gone) == *db1-inside/app1*vmhost/db1*machine/vmhost ]]; echo $?)" "in this order: app1, db1, the machine"
+}
+
+step_create() {
+    local app1
+    app1=$(vm_row app1)
+    title "Start app1, which stands on a VM, on a machine that is off"
+    trap_mark
+    console_mark
+    command_as operator "snmpset 127.0.0.1 pmVmCommand.6.$app1 = powerOn" 'powerOn' "one varbind"
+    observe "app1 runs" vm_is_running "$app1"
+    notified "pmVmStateChange.*pmVmState.6.$app1 = running"
+    wait_until "$TIMEOUT_S" vm_up db1-inside app1
+    verdict "$([[ $(vm_order up) == "machine/vmhost vmhost/db1 db1-inside/app1" ]]; echo $?)" \
+        "up came $(vm_order up)"
+}
+
 step_refused() {
     title "What is refused"
     command_as reader "snmpset 127.0.0.1 pmMachineCommand.2 = powerOff" 'noAccess|authorizationError' \
@@ -249,7 +313,7 @@ step_refused() {
 
 step_overview() {
     title "The whole room in one varbind, and what happened"
-    command_as reader "snmpget 127.0.0.1 pmStateMapStates.1 | head -n 1" 'Hex-STRING: 04 04 04 04 04 00' \
+    command_as reader "snmpget 127.0.0.1 pmStateMapStates.1 | head -n 1" 'Hex-STRING: 04 04 04 04 04 04 00' \
         "an octet for each of 256 pmIndex: 2 is off, 4 is on, 0 is no machine"
     command_as reader "snmpwalk 127.0.0.1 pmEventText.2" 'pmEventText.2.[0-9]+ = STRING' "web02's history"
 }
@@ -263,6 +327,8 @@ demo_steps() {
     step_wake
     step_group
     step_job
+    step_stack
+    step_create
     step_refused
     step_overview
 }
