@@ -11,19 +11,9 @@
 
 unsigned pm_draft_place(const struct pm_machine *machine, const struct pm_vm *vm)
 {
-	size_t low = 0, high = machine->vm_count;
+	size_t place = vm ? pm_machine_vm_place(machine, vm->index) : machine->vm_count;
 
-	while (vm && low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (machine->vms[middle] == vm)
-			return (unsigned)middle;
-		if (machine->vms[middle]->index < vm->index)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return PM_NOWHERE;
+	return place < machine->vm_count && machine->vms[place] == vm ? (unsigned)place : PM_NOWHERE;
 }
 
 /* Each VM into the part of order[] that its hypervisor has, in the order of pmVmIndex: a counting sort. */

@@ -2,7 +2,7 @@
 /* What holds of a stack, from what was observed: reading only. */
 #include "agent/vm.h"
 
-struct pm_vm *pm_machine_vm(const struct pm_machine *machine, uint32_t index)
+size_t pm_machine_vm_place(const struct pm_machine *machine, uint64_t index)
 {
 	size_t low = 0, high = machine->vm_count;
 
@@ -14,7 +14,14 @@ struct pm_vm *pm_machine_vm(const struct pm_machine *machine, uint32_t index)
 		else
 			high = middle;
 	}
-	return low < machine->vm_count && machine->vms[low]->index == index ? machine->vms[low] : NULL;
+	return low;
+}
+
+struct pm_vm *pm_machine_vm(const struct pm_machine *machine, uint32_t index)
+{
+	size_t place = pm_machine_vm_place(machine, index);
+
+	return place < machine->vm_count && machine->vms[place]->index == index ? machine->vms[place] : NULL;
 }
 
 struct pm_vm *pm_vm_parent(const struct pm_vm *vm)

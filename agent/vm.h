@@ -100,7 +100,10 @@ struct pm_vm {
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* O(log n); NULL when there is none. machine->vms is ascending by index. */
+/* The place in machine->vms, which is ascending by index, of the first VM whose index is not less. O(log n). */
+size_t pm_machine_vm_place(const struct pm_machine *machine, uint64_t index);
+
+/* O(log n); NULL when there is none. */
 struct pm_vm *pm_machine_vm(const struct pm_machine *machine, uint32_t index);
 
 /* The VM it stands on; NULL: the machine itself. */
