@@ -68,6 +68,9 @@ bool pm_step_takes_down(const struct pm_step *step);
 /* The hypervisor of a hypervisorConnect step; NULL: it is no longer configured, or the step is another one. */
 struct pm_hypervisor *pm_step_hypervisor(const struct pm_machine *machine, const struct pm_step *step);
 
+/* Whether it is something that can be done to a VM. */
+bool pm_command_is_of_vm(enum pm_command action);
+
 /* The NIC a wake would use: number nic, or the first that has a MAC address for 0; NULL: none. */
 struct pm_nic *pm_plan_nic(const struct pm_machine *machine, uint32_t nic);
 

@@ -169,7 +169,7 @@ static const char *already(const struct pm_job_spec *spec, const struct pm_vm *v
 	}
 }
 
-static bool is_of_a_vm(enum pm_command action)
+bool pm_command_is_of_vm(enum pm_command action)
 {
 	switch (action) {
 	case PM_COMMAND_POWER_ON:
@@ -206,7 +206,7 @@ static int check(const struct pm_draft *draft, const struct pm_vm *vm)
 
 	if (!vm)
 		return pm_fail(draft->err, EINVAL, "machine %s has no VM %u (pmJobVm)", name, spec->vm);
-	if (!is_of_a_vm(spec->action))
+	if (!pm_command_is_of_vm(spec->action))
 		return pm_fail(draft->err, EINVAL, "%s is nothing that can be done to a VM (pmJobVm)",
 			       pm_command_name(spec->action));
 	if (!vm->hypervisor)

@@ -3,6 +3,7 @@
 #include "agent/event.h"
 #include "agent/mib/busy.h"
 #include "agent/mib/mib.h"
+#include "agent/plan.h"
 #include "agent/vm.h"
 
 #include <stdio.h>
@@ -54,22 +55,6 @@ static const struct pm_column columns[COLUMN_COUNT] = {
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-/* The place of the first VM of the machine with this pmVmIndex or a greater one. */
-static size_t place_of(const struct pm_machine *machine, oid index)
-{
-	size_t low = 0, high = machine->vm_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (machine->vms[middle]->index < index)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* The place of the first VM of the machine, whose pmIndex is index[0], that is not before the index. */
 static size_t first_place(const struct pm_machine *machine, const oid *index, size_t length, bool inclusive)
 {
@@ -77,7 +62,7 @@ static size_t first_place(const struct pm_machine *machine, const oid *index, si
 
 	if (length < 2)
 		return 0;
-	place = place_of(machine, index[1]);
+	place = pm_machine_vm_place(machine, index[1]);
 	if (place < machine->vm_count && machine->vms[place]->index == index[1] && (length > 2 || !inclusive))
 		place++;
 	return place;
@@ -242,21 +227,13 @@ static int check(unsigned column, const struct pm_value *value, struct pm_error 
 
 	if (column != COMMAND)
 		return SNMP_ERR_NOERROR;
-	switch (command) {
-	case PM_COMMAND_WAKE:
-	case PM_COMMAND_DIAGNOSTIC_INTERRUPT:
-	case PM_COMMAND_INIT:
-	case PM_COMMAND_ARM_WOL:
-	case PM_COMMAND_IDENTIFY:
-		pm_error_set(
-		    err,
-		    "%s is for machines; a VM takes powerOn, shutdown, powerOff, reboot, cycle, reset, "
-		    "suspend, hibernate and softOff",
-		    pm_command_name(command));
-		return SNMP_ERR_WRONGVALUE;
-	default:
+	if (pm_command_is_of_vm(command))
 		return SNMP_ERR_NOERROR;
-	}
+	pm_error_set(err,
+		     "%s is for machines; a VM takes powerOn, shutdown, powerOff, reboot, cycle, reset, "
+		     "suspend, hibernate and softOff",
+		     pm_command_name(command));
+	return SNMP_ERR_WRONGVALUE;
 }
 
 /* A hypervisor can take a VM away between two phases of a SET: the row's object is for reading only. */
