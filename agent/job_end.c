@@ -197,11 +197,6 @@ void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text)
 
 /* --- by their steps --------------------------------------------------------------------------- */
 
-static bool ended_badly(const struct pm_step *step)
-{
-	return pm_step_has_ended(step) && step->state != PM_JOB_SUCCEEDED;
-}
-
 /* Of those that nothing took the place of, the one that failed first. NULL: none. */
 static const struct pm_step *first_failed(const struct pm_job *job)
 {
@@ -209,9 +204,9 @@ static const struct pm_step *first_failed(const struct pm_job *job)
 
 	for (unsigned i = 0; i < job->step_count; i++) {
 		const struct pm_step *step = &job->steps[i];
-		bool last = i + 1 == job->step_count || !ended_badly(step + 1) || !step[1].alternative;
+		bool last = i + 1 == job->step_count || !pm_step_has_failed(step + 1) || !step[1].alternative;
 
-		if (ended_badly(step) && last && !pm_order_is_done(&job->run->order, i) &&
+		if (pm_step_has_failed(step) && last && !pm_order_is_done(&job->run->order, i) &&
 		    (!first || step->end_ms < first->end_ms))
 			first = step;
 	}

@@ -211,6 +211,7 @@ void pm_job_finish_dry(struct pm_job *job);
 enum pm_job_state pm_job_final_state(enum pm_result result);
 bool pm_job_has_ended(const struct pm_job *job);
 bool pm_step_has_ended(const struct pm_step *step);
+bool pm_step_has_failed(const struct pm_step *step);
 
 /* What pm_plan() is to be told: a verb has no time of its own. */
 struct pm_job_spec pm_job_plan_spec(const struct pm_job *job);

@@ -39,11 +39,6 @@ static const char *name_of(const struct pm_job *job, const struct pm_step *step)
 	return step->target ? step->target : job->machine->config->name;
 }
 
-static bool has_ended_badly(const struct pm_step *step)
-{
-	return pm_step_has_ended(step) && step->state != PM_JOB_SUCCEEDED;
-}
-
 /* --- while it runs ---------------------------------------------------------------------------- */
 
 void pm_job_describe_run(const struct pm_step_run *run, const char *ago, char *text, size_t size)
@@ -77,7 +72,7 @@ static void say_failures(struct sentence *sentence, const struct pm_job *job)
 	unsigned failed = 0;
 
 	for (unsigned i = 0; i < job->step_count; i++)
-		failed += has_ended_badly(&job->steps[i]);
+		failed += pm_step_has_failed(&job->steps[i]);
 	if (failed)
 		say(sentence, ", %u of them badly", failed);
 }
@@ -112,7 +107,7 @@ static bool is_failure(const struct pm_job *job, unsigned index)
 	bool replaced = index + 1 < job->step_count && job->steps[index + 1].alternative &&
 			pm_step_has_ended(&job->steps[index + 1]);
 
-	return has_ended_badly(&job->steps[index]) && !replaced;
+	return pm_step_has_failed(&job->steps[index]) && !replaced;
 }
 
 void pm_job_summarize_failure(const struct pm_job *job, const struct pm_step *first, char *text, size_t size)

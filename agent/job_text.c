@@ -71,6 +71,11 @@ bool pm_step_has_ended(const struct pm_step *step)
 	return step->state >= PM_JOB_SUCCEEDED;
 }
 
+bool pm_step_has_failed(const struct pm_step *step)
+{
+	return step->state > PM_JOB_SUCCEEDED;
+}
+
 /* --- pmJobResultText -------------------------------------------------------------------------- */
 
 static const char *text_of_the_end(const struct pm_job *job)
