@@ -245,6 +245,7 @@ static void let_go(struct pm_vm *vm, bool migrated, uint32_t event)
 	else if (!migrated || !waits_for_another(vm))
 		take_away(vm, migrated, event);
 }
+
 static void begin_list(struct list *list)
 {
 	struct pm_machine *machine = list->hypervisor->machine;

@@ -71,7 +71,6 @@ static void on_close(virConnectPtr connection, int reason, void *data)
 	stack_session_lose(data, &failure);
 }
 
-/* 0, or -1 with failure. */
 /* libvirt's own goes with the connection, which calls may outlive. */
 static char *copy_type(virConnectPtr connection)
 {
@@ -80,6 +79,7 @@ static char *copy_type(virConnectPtr connection)
 	return type ? strdup(type) : NULL;
 }
 
+/* 0, or -1 with failure. */
 static int open_session(struct stack_session *session, struct stack_failure *failure)
 {
 	session->connection = stack_session_open(session, &session->remote, failure);
