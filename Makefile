@@ -33,12 +33,14 @@ CPPFLAGS += -D_GNU_SOURCE -I. -DPM_VERSION='"$(VERSION)"' $(if $(SYSTEMD),-DPM_W
 # texts for people are cut to the length of their field on purpose
 CFLAGS   += $(if $(findstring clang,$(CC)),,-Wno-format-truncation) -std=c17 $(OPT) -g $(WARNINGS) $(HARDENING) $(SANFLAGS)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now $(SANFLAGS)
-AGENT_LIBS := -lnetsnmpagent -lnetsnmp -lconfuse -lsqlite3 -lcap-ng -lvirt $(if $(SYSTEMD),-lsystemd)
+AGENT_LIBS := -lnetsnmpagent -lnetsnmp -lconfuse -ljansson -lsqlite3 -lcap-ng -lvirt $(if $(SYSTEMD),-lsystemd)
 IPMI_LIBS := -lfreeipmi
 WOL_LIBS := -lpcap
 LIBS = $(AGENT_LIBS) $(IPMI_LIBS) $(WOL_LIBS) -luv
 
-AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/mib/*.c agent/stack/*.c))
+AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/mib/*.c agent/stack/*.c agent/host/*.c))
+# the helper on managed machines, a program of its own
+HELPER_SRC := $(wildcard agent/host/helper/*.c)
 IPMI_SRC := $(wildcard ipmi/*.c)
 WOL_SRC  := $(wildcard wol/*.c)
 UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
@@ -57,12 +59,14 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ARCHIVES := $(BUILD)/libagent.a $(BUILD)/libipmi.a $(BUILD)/libwol.a
 UNIT_BIN := $(UNIT_SRC:tests/%.c=$(BUILD)/tests/%)
 PROG_BIN := $(PROG_SRC:tests/integration/%.c=$(BUILD)/tests/%)
-LAB_BIN  := $(LAB_SRC:tests/lab/%.c=$(BUILD)/lab/%) $(BUILD)/lab/killer.so $(BUILD)/lab/tiny-guest.img
+# what the lab's managed machines boot; one for all builds, as the compiler has no part in it
+GUEST    := build/guest
+LAB_BIN  := $(LAB_SRC:tests/lab/%.c=$(BUILD)/lab/%) $(BUILD)/lab/killer.so $(BUILD)/lab/tiny-guest.img $(GUEST)/base.cpio
 BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
 SIM_BIN  := $(BUILD)/sim/bmcfarm
 
-.PHONY: all help deps programs test check unit demo bench fuzz lint format install uninstall dist clean
-all: $(BUILD)/pmstackd
+.PHONY: all help deps programs test check unit demo bench fuzz lint format install install-host uninstall dist clean
+all: $(BUILD)/pmstackd $(if $(HELPER_SRC),$(BUILD)/pmstack-host)
 
 help:
 	@echo 'make            build $(BUILD)/pmstackd'
@@ -73,6 +77,7 @@ help:
 	@echo 'make fuzz       libFuzzer on everything that parses foreign input; FUZZ_SECONDS=30 for each'
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, mandoc, smilint'
 	@echo 'make install    DESTDIR= PREFIX=$(PREFIX)'
+	@echo 'make install-host  only what a managed machine needs: pmstack-host, its man page and completion'
 	@echo 'make dist       a source archive below dist/'
 	@echo 'SANITIZE=1      build with sanitizers, into build-asan'
 
@@ -98,6 +103,13 @@ $(BUILD)/pmstackd: $(call obj,agent/main.c) $(ARCHIVES)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+HELPER_LIBS := -ljansson -lmnl $(if $(SYSTEMD),-lsystemd)
+$(BUILD)/libhelper.a: $(call obj,$(filter-out agent/host/helper/main.c,$(HELPER_SRC)) agent/error.c agent/text.c)
+	$(archive)
+$(BUILD)/pmstack-host: $(call obj,agent/host/helper/main.c) $(BUILD)/libhelper.a
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(HELPER_LIBS)
+
 # The simulated BMC, and a farm of them in one process
 $(BUILD)/sim/libsim.a: $(call obj,$(SIM_SRC))
 	@mkdir -p $(@D)
@@ -121,6 +133,12 @@ $(BUILD)/tests/unit/agent/%: $(BUILD)/obj/tests/unit/agent/%.o $(BUILD)/sim/libf
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(WRAP)) -o $@ $^ $(LIBS) -lcmocka
+$(BUILD)/tests/unit/host/%: $(BUILD)/obj/tests/unit/host/%.o $(BUILD)/libhelper.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(WRAP)) -o $@ $^ $(HELPER_LIBS) -lcmocka
+# the kernel's interfaces and their drivers are stood in for
+$(BUILD)/tests/unit/host/arm_test: WRAP := links_read ioctl
 # Tests that stand in for the IPMI engine (tests/unit/agent/fake_bmc.h), and that are there when the store commits
 FAKE_BMC := ipmi_bmc_submit ipmi_op_cancel ipmi_bmc_stats
 $(BUILD)/tests/unit/agent/job_action_test: WRAP := $(FAKE_BMC)
@@ -134,7 +152,17 @@ $(BUILD)/tests/unit/agent/job_vm_test: WRAP := $(FAKE_BMC)
 $(BUILD)/tests/unit/agent/table_vm_set_test: WRAP := $(FAKE_BMC)
 $(BUILD)/tests/unit/agent/job_vm_kill_test: WRAP := $(FAKE_BMC) pm_store_commit
 $(BUILD)/tests/unit/agent/job_vm_fault_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_host_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_host_fault_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_host_stack_test: WRAP := $(FAKE_BMC)
+$(BUILD)/tests/unit/agent/job_host_kill_test: WRAP := $(FAKE_BMC) pm_store_commit
 $(BUILD)/tests/unit/agent/job_kill_test: WRAP := $(FAKE_BMC) pm_store_commit
+# and in for the prober (tests/unit/agent/fake_probe.h)
+FAKE_PROBE := pm_probe_start pm_probe_cancel pm_probe_waits
+$(BUILD)/tests/unit/agent/os_random_test: WRAP := $(FAKE_BMC) $(FAKE_PROBE)
+$(BUILD)/tests/unit/agent/os_reload_test: WRAP := $(FAKE_PROBE)
+# and for the day without memory
+$(BUILD)/tests/unit/agent/host_memory_test: WRAP := calloc strdup vasprintf __vasprintf_chk
 $(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(ARCHIVES) $(BUILD)/sim/libsim.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
@@ -157,6 +185,12 @@ $(BUILD)/lab/tiny-guest.img: tests/lab/tiny-guest.S
 	@mkdir -p $(@D)
 	$(call say,AS)
 	$(Q)as --32 -o $(@:.img=.o) $< && ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o $@ $(@:.img=.o)
+# Debian's kernel and what runs on it: fetched once, which needs a network
+.PHONY: guest
+guest: $(GUEST)/base.cpio
+$(GUEST)/base.cpio: $(wildcard tests/lab/guest/*) | $(BUILD)/lab/tiny-guest.img
+	$(call say,BOOT)
+	$(Q)tests/lab/guest/build $(@D) $(BUILD)/lab/tiny-guest.img
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK)
@@ -166,19 +200,22 @@ $(BUILD)/bench/stack_events: BENCH_LIBS := -lvirt
 # --- packages --------------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libsnmp-dev libfreeipmi-dev libpcap-dev libuv1-dev libsqlite3-dev \
-                  libconfuse-dev libcap-ng-dev libvirt-dev libsystemd-dev
+                  libconfuse-dev libcap-ng-dev libvirt-dev libjansson-dev libmnl-dev libsystemd-dev
 TEST_PACKAGES := libcmocka-dev libgcrypt20-dev clang libclang-rt-14-dev snmp snmpd snmptrapd libsnmp-base erlang-snmp smitools gettext-base \
                  freeipmi-tools ipmitool openipmi iproute2 iputils-ping util-linux tcpdump tshark socat procps netcat-openbsd etherwake wakeonlan \
                  monitoring-plugins-standard libnet-snmp-perl prometheus-snmp-exporter libxml2-utils \
-                 sqlite3 perl netbase git python3-pyghmi faketime openssh-client openssh-server \
+                 sqlite3 perl netbase git python3-pyghmi faketime openssh-client openssh-server sudo dbus python3-dbusmock cpio xz-utils \
                  binutils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 seabios
+# what is measured beside
+BENCH_PACKAGES := pssh clustershell
 LINT_PACKAGES := clang-format clang-tidy cppcheck shellcheck mandoc
 
+DEPS := $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES) $(if $(filter bench,$(MAKECMDGOALS)),$(BENCH_PACKAGES))
 # What dpkg does not know of is installed; nothing is done when all is there.
 deps:
-	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES) \
+	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(DEPS) \
 	    2>/dev/null | awk '$$2 == "installed" {print $$1}' | sort -u | \
-	    comm -13 - <(printf '%s\n' $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES) | sort -u)); \
+	    comm -13 - <(printf '%s\n' $(DEPS) | sort -u)); \
 	[ -n "$$missing" ] || exit 0; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -E'; \
 	echo "installing" $$missing; \
@@ -187,30 +224,36 @@ deps:
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
-TEST_ENV = PM_BUILD=$(abspath $(BUILD)) PMSTACKD=$(abspath $(BUILD))/pmstackd PM_LAB_BIN=$(abspath $(BUILD))/lab \
+TEST_ENV = PM_BUILD=$(abspath $(BUILD)) PMSTACKD=$(abspath $(BUILD))/pmstackd PMSTACK_HOST=$(abspath $(BUILD))/pmstack-host PM_LAB_BIN=$(abspath $(BUILD))/lab PM_GUEST=$(abspath $(GUEST)) \
            PM_TEST_BIN=$(abspath $(BUILD))/tests PM_FARM=$(abspath $(SIM_BIN)) CMOCKA_MESSAGE_OUTPUT=TAP
-TEST_JOBS ?= $(shell nproc)
+# they wait more than they compute
+TEST_JOBS ?= $(shell echo $$(($$(nproc) + 1)))
+# the longest first: at the end nobody waits for one of them alone
+LONG := $(patsubst %,tests/integration/%.t,stack-kill journal-kill master-kill faults bmc-down stack-lost)
 # fuzzing has sanitizers of its own: once is enough
-SCRIPTS := $(filter-out $(if $(SANITIZE),%/fuzz-smoke.t),$(wildcard tests/integration/*.t))
+SCRIPTS := $(LONG) $(filter-out $(LONG) $(if $(SANITIZE),%/fuzz-smoke.t),$(wildcard tests/integration/*.t))
 
 programs: all $(UNIT_BIN) $(PROG_BIN) $(LAB_BIN) $(SIM_BIN)
 
-# Everything, then everything again with sanitizers. The first thing on a fresh machine is to install what is missing.
+# Everything, then everything again with sanitizers, also when something has failed: what else is told in the same run. The first
+# thing on a fresh machine is to install what is missing.
 test: deps
 	+@$(MAKE) --no-print-directory programs
 	+@$(MAKE) --no-print-directory SANITIZE=1 programs
-	@echo '== unit and integration tests'
-	+@$(MAKE) --no-print-directory check
-	@echo '== the same under AddressSanitizer and UndefinedBehaviorSanitizer'
-	+@$(MAKE) --no-print-directory SANITIZE=1 check
+	+@failed=; \
+	echo '== unit and integration tests'; \
+	$(MAKE) --no-print-directory check || failed=yes; \
+	echo '== the same under AddressSanitizer and UndefinedBehaviorSanitizer'; \
+	$(MAKE) --no-print-directory SANITIZE=1 check || failed=yes; \
+	[[ -z $$failed ]]
 
 # The tests of one build; T= chooses some of them.
 T ?= $(UNIT_BIN) $(SCRIPTS)
 check: programs $(if $(filter %/fuzz-smoke.t,$(T)),fuzz-programs)
-	@$(TEST_ENV) prove --timer --jobs $(TEST_JOBS) --exec '' $(T)
+	@$(TEST_ENV) prove --timer --jobs $(TEST_JOBS) --exec tests/unit/run $(T)
 
 unit: $(UNIT_BIN)
-	@$(TEST_ENV) prove --exec '' $(UNIT_BIN)
+	@$(TEST_ENV) prove --exec tests/unit/run $(UNIT_BIN)
 
 demo: deps
 	+@$(MAKE) --no-print-directory all $(LAB_BIN)
@@ -250,14 +293,14 @@ fuzz: deps fuzz-programs
 
 # --- lint ---------------------------------------------------------------------------------------------------------------
 
-C_FILES := $(wildcard agent/*.[ch] agent/mib/*.[ch] agent/stack/*.[ch] ipmi/*.[ch] wol/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
-SHELL_FILES := .ci/run $(wildcard tests/lab/*.sh tests/lab/chassis tests/lab/hypervisor tests/lab/carrier tests/lab/qemu-machine tests/integration/*.t tests/integration/*.sh tests/bench/run tests/bench/*.sh)
+C_FILES := $(wildcard agent/*.[ch] agent/mib/*.[ch] agent/stack/*.[ch] agent/host/*.[ch] agent/host/helper/*.[ch] ipmi/*.[ch] wol/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
+SHELL_FILES := .ci/run tests/unit/run $(wildcard tests/lab/*.sh tests/lab/chassis tests/lab/hypervisor tests/lab/carrier tests/lab/qemu-machine tests/lab/guest-machine tests/lab/guest-wake tests/lab/guest/build tests/integration/*.t tests/integration/*.sh tests/bench/run tests/bench/*.sh)
 
 lint: deps
 	clang-format --dry-run --Werror $(C_FILES)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
 	    --suppress=missingIncludeSystem -I. agent ipmi wol
-	clang-tidy --quiet $(AGENT_SRC) agent/main.c $(IPMI_SRC) $(WOL_SRC) -- $(CPPFLAGS) -std=c17
+	clang-tidy --quiet $(AGENT_SRC) agent/main.c $(HELPER_SRC) $(IPMI_SRC) $(WOL_SRC) -- $(CPPFLAGS) -std=c17
 	shellcheck -x $(SHELL_FILES)
 	mandoc -T lint -W warning docs/*.[1-9]
 
@@ -266,7 +309,7 @@ format:
 
 # --- install ---------------------------------------------------------------------------------------------------------------
 
-install: all
+install: all install-host
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)/snmp/mibs \
 	    $(DESTDIR)$(DATADIR)/doc/pmstack/examples $(DESTDIR)$(PREFIX)/lib/systemd/system \
 	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(DATADIR)/bash-completion/completions
@@ -280,11 +323,23 @@ install: all
 	install -m 644 docs/systemd/pmstack.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/pmstack.conf
 	sed 's|@SBINDIR@|$(SBINDIR)|' docs/systemd/pmstackd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/pmstackd.service
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/pmstackd.service
+	install -m 644 docs/systemd/pmstack-host.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	sed 's|@SBINDIR@|$(SBINDIR)|' docs/systemd/pmstack-host@.service >'$(DESTDIR)$(PREFIX)/lib/systemd/system/pmstack-host@.service'
+	chmod 644 '$(DESTDIR)$(PREFIX)/lib/systemd/system/pmstack-host@.service'
+
+install-host: $(BUILD)/pmstack-host
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)/bash-completion/completions
+	install -m 755 $(BUILD)/pmstack-host $(DESTDIR)$(SBINDIR)/pmstack-host
+	install -m 644 docs/pmstack-host.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 docs/completion/pmstack-host $(DESTDIR)$(DATADIR)/bash-completion/completions/
 
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/pmstackd $(DESTDIR)$(MANDIR)/man5/pmstack.conf.5 $(DESTDIR)$(MANDIR)/man8/pmstackd.8 \
 	    $(DESTDIR)$(DATADIR)/snmp/mibs/PMSTACK-MIB.txt $(DESTDIR)$(PREFIX)/lib/systemd/system/pmstackd.service \
 	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/pmstack.conf $(DESTDIR)$(DATADIR)/bash-completion/completions/pmstackd
+	rm -f $(DESTDIR)$(SBINDIR)/pmstack-host $(DESTDIR)$(MANDIR)/man8/pmstack-host.8 \
+	    $(DESTDIR)$(DATADIR)/bash-completion/completions/pmstack-host \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system/pmstack-host.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/pmstack-host@.service
 	rm -rf $(DESTDIR)$(DATADIR)/doc/pmstack
 
 dist:

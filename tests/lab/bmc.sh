@@ -145,9 +145,11 @@ $(lab_bmc_chassis "$1")
 END
 }
 
-# A process (machine.c), or QEMU (stack.sh).
+# A process (machine.c), or QEMU (stack.sh, guest.sh).
 lab_bmc_chassis() {
-    if [[ -e $LAB/machine/$1/qemu ]]; then
+    if [[ -e $LAB/machine/$1/guest ]]; then
+        lab_guest_chassis "$1"
+    elif [[ -e $LAB/machine/$1/qemu ]]; then
         lab_qemu_chassis "$1"
     else
         printf '  chassis_control "%s %s"\n' "$LAB_ROOT/tests/lab/chassis" "$LAB/machine/$1"

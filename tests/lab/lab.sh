@@ -9,6 +9,7 @@
 #   lab_farm --count 100; farm …      farm.sh     thousands of simulated BMCs in one process, with faults to order
 #   lab_segment lan; lab_sleeper …    segment.sh  Ethernet segments and machines that wake on a magic packet
 #   lab_libvirtd hv; lab_vm hv db1    stack.sh    hypervisors, VMs nested in VMs, machines of QEMU
+#   lab_guest host1 lan --on          guest.sh    machines with an operating system: Debian's kernel, sshd, pmstack-host
 #   lab_agent_conf <<END; lab_agent   agent.sh    pmstackd as an ordinary user with CAP_NET_RAW
 #
 # Functions return 0, or 1 with a line on standard error. Variables for the caller are in capitals:
@@ -33,6 +34,8 @@ PATH=$PATH:/usr/sbin:/sbin
 . "$LAB_ROOT/tests/lab/segment.sh"
 # shellcheck source=tests/lab/stack.sh
 . "$LAB_ROOT/tests/lab/stack.sh"
+# shellcheck source=tests/lab/guest.sh
+. "$LAB_ROOT/tests/lab/guest.sh"
 # shellcheck source=tests/lab/agent.sh
 . "$LAB_ROOT/tests/lab/agent.sh"
 
@@ -52,9 +55,11 @@ lab_begin() {
     lab_need ip ping unshare nsenter setpriv flock snmpd snmptrapd snmpget ipmi_sim
     if [[ ${1:-} == --host-net ]]; then
         LAB_HOST_NET=yes
+        LAB=
     elif [[ -z ${PM_LAB_INSIDE:-} ]]; then
-        PM_LAB_INSIDE=yes exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@"
+        lab_outside "$@"
     else
+        LAB=$PM_LAB_INSIDE
         unset PM_LAB_INSIDE
         lab_private_namespaces || bail_out "the lab's namespaces could not be prepared"
     fi
@@ -63,6 +68,24 @@ lab_begin() {
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
+}
+
+# The script runs again inside, and this one waits: its directory goes also when the inner one is killed, and with it
+# everything inside.
+lab_outside() {
+    LAB=$(mktemp -d "${TMPDIR:-/tmp}/pmstack-lab.XXXXXX") || bail_out "no private directory"
+    set -m # a process group of its own
+    PM_LAB_INSIDE=$LAB setpriv --pdeathsig KILL unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@" <&0 &
+    trap 'lab_outside_end $?' EXIT
+    trap 'exit 143' HUP INT TERM
+    wait $!
+    exit
+}
+
+lab_outside_end() {
+    kill -KILL -- "-$!" 2>/dev/null
+    [[ ${KEEP:-} == 1 ]] || lab_remove || { sleep 1 && lab_remove; } # who was killed may still be writing
+    exit "$1"
 }
 
 # lab_need PROGRAM...
@@ -82,7 +105,7 @@ lab_private_namespaces() {
 
 # The agent's user passes through it; what is secret in it has its own mode.
 lab_make_directory() {
-    LAB=$(mktemp -d "${TMPDIR:-/tmp}/pmstack-lab.XXXXXX") || bail_out "no private directory"
+    [[ -n $LAB ]] || LAB=$(mktemp -d "${TMPDIR:-/tmp}/pmstack-lab.XXXXXX") || bail_out "no private directory"
     umask 022
     chmod 711 "$LAB"
     mkdir "$LAB"/{etc,log,machine,run,segment,snmp,state}
@@ -98,10 +121,25 @@ lab_end() {
     if [[ ${KEEP:-} == 1 ]]; then
         diag "kept: $LAB"
     else
-        rm -rf "$LAB"
+        lab_remove
     fi
     exit "$status"
 }
+
+# What is mounted below the directory is not the lab's: removing it would go through to what it is. A bind mount has the
+# device number of its source, so that rm --one-file-system does not see it.
+lab_remove() {
+    local points
+    mapfile -t points < <(lab_mounts)
+    ((${#points[@]} == 0)) || umount --lazy "${points[@]}"
+    if [[ -n $(lab_mounts) ]]; then
+        lab_complain "$LAB is kept, as something is mounted below it: $(lab_mounts | paste -sd' ')"
+    else
+        rm -rf --one-file-system "$LAB"
+    fi
+}
+# The last one first, as one may be below another. proc(5): a blank is written \040.
+lab_mounts() { awk -v below="${LAB// /\\\\040}/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | tac; }
 
 # Everything that runs and every network object of the lab; callable from another shell with LAB set.
 lab_end_all() {

@@ -10,8 +10,8 @@
  * One line a packet on standard output:
  *   SECONDS ethernet|udp|other MAC secureon=LENGTH from=SOURCE_MAC to=DESTINATION_MAC port=UDP_PORT OUTCOME
  * OUTCOME: woken, deaf (one of the first N), not-mine (other MAC), wrong-password, wrong-carrier (-o),
- * not-addressed (unicast to another NIC), malformed (EtherType 0x0842 without a magic pattern),
- * command-failed. The magic pattern: six octets of 0xff, sixteen times the MAC, then a SecureOn password of
+ * not-addressed (unicast to another NIC), malformed (EtherType 0x0842 without a magic pattern), disarmed (the
+ * command says so by exit status 3: there is an operating system that has not armed the NIC), command-failed. The magic pattern: six octets of 0xff, sixteen times the MAC, then a SecureOn password of
  * 0, 4 or 6 octets; AMD publication 20213, "Magic Packet Technology".
  */
 #define _GNU_SOURCE 1
@@ -32,6 +32,7 @@ enum {
 	ethertype_wol = 0x0842,
 	ethertype_ipv4 = 0x0800,
 	ethertype_ipv6 = 0x86dd,
+	exit_disarmed = 3,
 };
 
 enum carrier { carrier_other, carrier_ethernet, carrier_udp };
@@ -152,17 +153,27 @@ static bool has_password(const struct sleeper *sleeper, const struct frame *fram
 		memcmp(magic + magic_length, sleeper->secureon, sleeper->secureon_length) == 0);
 }
 
-static bool run_command(char **command)
+/* What became of waking the machine. */
+static const char *run_command(char **command)
 {
 	pid_t child = fork();
 	if (child < 0)
-		return false;
+		return "command-failed";
 	if (child == 0) {
 		execvp(command[0], command);
 		_exit(127);
 	}
 	int status;
-	return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return "command-failed";
+	switch (WEXITSTATUS(status)) {
+	case 0:
+		return "woken";
+	case exit_disarmed:
+		return "disarmed";
+	default:
+		return "command-failed";
+	}
 }
 
 static const char *react(struct sleeper *sleeper, const struct frame *frame, const uint8_t *magic)
@@ -179,7 +190,7 @@ static const char *react(struct sleeper *sleeper, const struct frame *frame, con
 		sleeper->deaf--;
 		return "deaf";
 	}
-	return run_command(sleeper->command) ? "woken" : "command-failed";
+	return run_command(sleeper->command);
 }
 
 static void on_frame(u_char *user, const struct pcap_pkthdr *header, const u_char *octets)

@@ -175,7 +175,7 @@ lab_vm() {
         esac
         shift
     done
-    lab_console && lab_guest "$hv" "$name" "$delay" || return
+    lab_console && lab_tiny_guest "$hv" "$name" "$delay" || return
     lab_vm_xml "$hv" "$name" "${uuid:-$(</proc/sys/kernel/random/uuid)}" >"$LAB/hv/$hv/disk/$name.xml"
     if [[ -n $transient ]]; then
         libvirt "$hv" create "$LAB/hv/$hv/disk/$name.xml"
@@ -194,8 +194,8 @@ lab_define() {
     fi
 }
 
-# lab_guest HV NAME DELAY: its disk, and its end of the console.
-lab_guest() {
+# lab_tiny_guest HV NAME DELAY: its disk, and its end of the console.
+lab_tiny_guest() {
     local disk=$LAB/hv/$1/disk/$2.img ticks
     mkdir -p "$LAB/console/$1" "${disk%/*}" && ln -s ../socket "$LAB/console/$1/$2" || return
     case $3 in
@@ -310,7 +310,7 @@ lab_stack_machine() {
         shift
     done
     lab_need ipmitool qemu-system-x86_64
-    lab_console && lab_guest machine "$name" "$delay" && lab_machine "$name" || return
+    lab_console && lab_tiny_guest machine "$name" "$delay" && lab_machine "$name" || return
     touch "$LAB/machine/$name/qemu"
     if ((${#wake_on[@]})); then
         lab_stack_sleeper "$name" "${wake_on[@]}" || return
