@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# For tests of the libvirt driver alone: hypervisor_client (its head has the language) as a coprocess that is asked, and
+# For tests of a driver alone: hypervisor_client, or CLIENT_PROGRAM (their heads have the language), as a coprocess that is asked, and
 # whose answers are waited for. Sourced after lab.sh.
 
 CLIENT_AS=()
@@ -14,7 +14,8 @@ client_start() {
     CLIENT_MARK=0
     shift
     mkfifo "$LAB/run/$CLIENT_NAME.fifo"
-    "${CLIENT_AS[@]}" "$PM_TEST_BIN/hypervisor_client" "$@" <"$LAB/run/$CLIENT_NAME.fifo" >"$CLIENT_LOG" 2>"$LAB/log/$CLIENT_NAME.stderr.log" &
+    "${CLIENT_AS[@]}" "$PM_TEST_BIN/${CLIENT_PROGRAM:-hypervisor_client}" "$@" >"$CLIENT_LOG" \
+        2>"$LAB/log/$CLIENT_NAME.stderr.log" <"$LAB/run/$CLIENT_NAME.fifo" & # in this order: once the fifo is open, the logs are there
     lab_record "$CLIENT_NAME" $!
     CLIENT_PID=$!
     exec {CLIENT_INPUT}>"$LAB/run/$CLIENT_NAME.fifo"
