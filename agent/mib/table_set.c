@@ -22,6 +22,7 @@ struct set_transaction {
 	size_t change_count;
 	struct pm_row_set *rows;
 	size_t row_count;
+	bool tested;
 };
 
 static struct set_transaction *transactions;
@@ -480,6 +481,9 @@ static void later_phase(const struct pm_table *table, netsnmp_agent_request_info
 	rebind(transaction, requests);
 	switch (info->mode) {
 	case MODE_SET_RESERVE2:
+		if (transaction->tested) /* a busy host: the master may have it tested again */
+			undo_rows(transaction);
+		transaction->tested = true;
 		each_row(transaction, test_row, info);
 		return;
 	case MODE_SET_ACTION:
