@@ -24,7 +24,10 @@ struct pm_batch;
 struct pm_group;
 struct pm_job;
 struct pm_jobs;
+struct host_driver;
+struct host_runner;
 struct pm_hypervisor;
+struct pm_os;
 struct pm_vm;
 struct stack_driver;
 
@@ -137,6 +140,8 @@ struct pm_machine {
 	uint32_t *vms_gone; /* indexes of those that the store still has as defined */
 	size_t vms_gone_count;
 
+	struct pm_os *os; /* agent/os.h; NULL: no host is configured */
+
 	struct pm_clock probe_clock;
 	struct pm_probe *probe;
 	unsigned probe_misses;
@@ -162,6 +167,11 @@ struct pm_agent {
 	struct wol_engine *wol;
 	struct pm_prober *prober;
 	const struct stack_driver *stack_driver; /* of all hypervisors */
+	const struct host_driver *host_driver;   /* of all operating systems */
+	struct host_runner *host_runner;         /* NULL: none was ever configured */
+	const char *state_directory;             /* as it is used; NULL: none */
+	struct pm_os *os_first, *os_last;        /* those that wait to be asked; agent/os_ask.c */
+	unsigned os_asking, os_count;            /* being asked now; configured */
 
 	struct pm_polling *polling;
 	struct pm_sweep *details; /* of BMCs */

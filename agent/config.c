@@ -37,6 +37,7 @@ static void build_inventory(struct config_build *build)
 	config_build_consoles(build);
 	config_check_claims(build);
 	config_warn_of_credentials(build);
+	config_check_ssh_files(build);
 	if (build->inventory->machine_count == 0)
 		config_warning(build->report, build->root->file, 0,
 			       "there is no machine section: nothing to manage");
@@ -47,6 +48,7 @@ static void free_build(struct config_build *build)
 	config_free_ethers(build->ethers);
 	config_free_claims(&build->names);
 	config_free_claims(&build->bmcs);
+	config_free_claims(&build->hosts);
 	config_free_claims(&build->macs);
 	config_free_claims(&build->uuids);
 	config_free_claims(&build->uris);

@@ -5,11 +5,13 @@
 
 #include <freeipmi/api/ipmi-api.h>
 #include <freeipmi/util/ipmi-cipher-suite-util.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#define SSH_PARALLEL_MAX 1000
+#define LENGTH(array)    (sizeof(array) / sizeof((array)[0]))
 
 #define ROW_BLOCK        256 /* pmIndex values in one row of pmStateMapTable */
 #define USERNAME_MAX     16  /* IPMI 2.0, 22.28 */
@@ -143,6 +145,28 @@ static void read_text(struct config_build *build, const struct config_node *node
 	*text = config_dup(build, key->values[0].text);
 }
 
+/* A path is relative to the file it stands in; it is kept absolute, for other programs. */
+static void read_path(struct config_build *build, const struct config_node *node, const char *name,
+		      char **path)
+{
+	const char *found;
+	char whole[PATH_MAX];
+
+	read_text(build, node, name, path);
+	if (!config_has(node, name) || !*path || !**path)
+		return;
+	found = config_path(build->report, node->file, *path);
+	if (!found || *found == '/' || !getcwd(whole, sizeof(whole)))
+		whole[0] = '\0';
+	if (!found || strlen(whole) + 1 + strlen(found) >= sizeof(whole))
+		return;
+	if (*whole)
+		strcat(whole, "/");
+	strcat(whole, found);
+	free(*path);
+	*path = config_dup(build, whole);
+}
+
 static void read_agent(struct config_build *build, const struct config_node *node)
 {
 	struct pm_agent_config *agent = &build->inventory->agent;
@@ -157,6 +181,9 @@ static void read_agent(struct config_build *build, const struct config_node *nod
 	config_get_power_interval(report, node, &agent->power_interval_ms);
 	config_get_bool(report, node, "resume", &agent->resume);
 	config_get_s(report, node, "history", 60, 10 * YEAR_S, &agent->history_s);
+	read_path(build, node, "ssh-identity-file", &agent->ssh_identity_file);
+	read_path(build, node, "ssh-known-hosts", &agent->ssh_known_hosts);
+	config_get_number(report, node, "ssh-parallel", 1, SSH_PARALLEL_MAX, &agent->ssh_parallel);
 	read_rows(build, node);
 	read_witness(build, node);
 	if (agent->master && *agent->master && !is_master(report, agent->master))
@@ -186,10 +213,13 @@ void config_build_agent(struct config_build *build)
 					  .rows_first = 1,
 					  .rows_last = INT32_MAX,
 					  .resume = true,
-					  .history_s = 30 * 86400};
+					  .history_s = 30 * 86400,
+					  .ssh_parallel = 32};
 	agent->name = config_dup(build, host);
 	agent->master = config_dup(build, "unix:/var/agentx/master");
 	agent->state_directory = config_dup(build, "/var/lib/pmstack");
+	agent->ssh_identity_file = config_dup(build, "/etc/pmstack/id_ed25519");
+	agent->ssh_known_hosts = config_dup(build, "/etc/pmstack/known_hosts");
 	if (node)
 		read_agent(build, node);
 }

@@ -29,9 +29,10 @@ struct config_build {
 	const struct pm_credentials **credentials; /* by name */
 	size_t credentials_indexed;
 	bool *credentials_used; /* in the order of inventory->credentials */
-	struct config_claims names, bmcs, macs, uuids, uris, titles;
-	size_t machine_room;   /* machines that inventory->machines has memory for */
-	bool machines_missing; /* not every machine was built, because of errors */
+	struct config_claims names, bmcs, hosts, macs, uuids, uris, titles;
+	const struct config_node *first_ssh; /* the first host that is reached by ssh; NULL: none is */
+	size_t machine_room;                 /* machines that inventory->machines has memory for */
+	bool machines_missing;               /* not every machine was built, because of errors */
 };
 
 /* A new string for the inventory; NULL, and an error, when memory is short. */
@@ -55,7 +56,7 @@ void config_warn_of_credentials(struct config_build *build);
 
 void config_build_groups(struct config_build *build);
 
-/* --- config_machine.c, config_nic.c, config_stack.c ------------------------------------------- */
+/* --- config_machine.c, config_nic.c, config_host.c, config_stack.c ---------------------------- */
 
 void config_build_machines(struct config_build *build);
 
@@ -77,6 +78,11 @@ char *config_expand_text(const struct config_scope *scope, const char *file, int
 			 const char *text);
 
 void config_build_nics(const struct config_scope *scope);
+void config_build_host(const struct config_scope *scope);
+/* Of what can not be seen; when the machine is built. */
+void config_warn_of_host(const struct config_scope *scope);
+/* The key and the host keys, if any host is reached by ssh; when all machines are built. */
+void config_check_ssh_files(struct config_build *build);
 void config_build_stacks(const struct config_scope *scope);
 
 /* --- config_address.c ------------------------------------------------------------------------- */

@@ -91,6 +91,15 @@ static void report_bmc(struct config_report *report, const struct config_claim *
 	    claim->machine, first->machine, first->file, first->line, claim->key);
 }
 
+static void report_host(struct config_report *report, const struct config_claim *claim,
+			const struct config_claim *first)
+{
+	config_error(
+	    report, claim->file, claim->line,
+	    "machine \"%s\" has the same host as \"%s\" (%s:%d), %s: each needs its own, or the wrong machine is shut down",
+	    claim->machine, first->machine, first->file, first->line, claim->key);
+}
+
 static void report_mac(struct config_report *report, const struct config_claim *claim,
 		       const struct config_claim *first)
 {
@@ -161,6 +170,7 @@ void config_check_claims(struct config_build *build)
 {
 	check_unique(build, &build->names, report_name);
 	check_unique(build, &build->bmcs, report_bmc);
+	check_unique(build, &build->hosts, report_host);
 	check_unique(build, &build->macs, report_mac);
 	check_unique(build, &build->uuids, report_uuid);
 	check_unique(build, &build->uris, report_uri);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Machine sections: ranges to machines, their own keys, BMC, probe and host. */
+/* Machine sections: ranges to machines, their own keys, BMC and probe. */
 #include "agent/config_build.h"
 #include "agent/hostrange.h"
 
@@ -140,7 +140,7 @@ static void build_bmc(const struct config_scope *scope)
 		claim_bmc(scope, node, bmc);
 }
 
-/* --- probe, host ------------------------------------------------------------------------------ */
+/* --- probe ------------------------------------------------------------------------------------ */
 
 static void build_probe(const struct config_scope *scope)
 {
@@ -171,46 +171,6 @@ static void build_probe(const struct config_scope *scope)
 	if (probe->method == PM_PROBE_ICMP && port_line)
 		config_error(report, node->file, port_line,
 			     "a probe with method = \"icmp\" has no port: use method = \"tcp\"");
-}
-
-/* [user@]host, and nothing that ssh could take for an option. */
-static bool is_ssh_target(const char *text)
-{
-	const char *at = strrchr(text, '@');
-	const char *host = at ? at + 1 : text;
-
-	if (at && at == text)
-		return false;
-	for (const char *c = text; c < host; c++) {
-		if (!isgraph((unsigned char)*c))
-			return false;
-	}
-	return *text != '-' && *host != '-' && config_is_host(host);
-}
-
-static void build_host(const struct config_scope *scope)
-{
-	const struct config_node *node = config_child(scope->node, "host");
-	struct pm_host_config *host;
-
-	if (!node)
-		return;
-	host = scope->machine->host = config_new(scope->build, 1, sizeof(*host));
-	if (!host)
-		return;
-	config_get_bool(scope->build->report, node, "local", &host->local);
-	host->ssh = config_expand(scope, node, "ssh", "");
-	if (!host->ssh)
-		return;
-	if (host->local == (*host->ssh != '\0') && !node->broken)
-		config_error(scope->build->report, node->file, node->line,
-			     "host needs either ssh = \"user@name\" or local = true");
-	else if (*host->ssh && !is_ssh_target(host->ssh))
-		config_error(scope->build->report, node->file, config_line(node, "ssh"),
-			     "ssh = \"%.255s\" is not of the form \"user@host\"", host->ssh);
-	if (host->local && scope->count > 1)
-		config_error(scope->build->report, node->file, config_line(node, "local"),
-			     "local = true is for one machine, this section makes %zu", scope->count);
 }
 
 /* --- the machine itself ----------------------------------------------------------------------- */
@@ -381,11 +341,12 @@ static void build_machine(struct config_scope *scope, char *name)
 	build_keys(scope);
 	build_bmc(scope);
 	build_probe(scope);
-	build_host(scope);
+	config_build_host(scope);
 	config_build_nics(scope);
 	config_build_stacks(scope);
 	build_off_methods(scope);
 	check_power_on(scope);
+	config_warn_of_host(scope);
 }
 
 static void build_section(struct config_build *build, const struct config_node *node)

@@ -16,9 +16,22 @@
 static const struct config_schema guest_schema;
 
 static cfg_opt_t agent_keys[] = {
-    ONE("name"),    ONE("index"),          ONE("master"),   ONE("state-directory"), ONE("poll-interval"),
-    ONE("misses"),  ONE("power-interval"), LIST("witness"), LIST("rows"),           ONE("resume"),
-    ONE("history"), ONE("ethers"),         CFG_END(),
+    ONE("name"),
+    ONE("index"),
+    ONE("master"),
+    ONE("state-directory"),
+    ONE("poll-interval"),
+    ONE("misses"),
+    ONE("power-interval"),
+    LIST("witness"),
+    LIST("rows"),
+    ONE("resume"),
+    ONE("history"),
+    ONE("ethers"),
+    ONE("ssh-identity-file"),
+    ONE("ssh-known-hosts"),
+    ONE("ssh-parallel"),
+    CFG_END(),
 };
 
 static cfg_opt_t credentials_keys[] = {
@@ -54,7 +67,8 @@ static cfg_opt_t probe_keys[] = {
     ONE("poll-interval"), ONE("misses"),  CFG_END(),
 };
 
-static cfg_opt_t host_keys[] = {ONE("ssh"), ONE("local"), CFG_END()};
+static cfg_opt_t host_keys[] = {ONE("ssh"),     ONE("local"),         ONE("port"), ONE("socket"),
+				ONE("timeout"), ONE("poll-interval"), CFG_END()};
 static cfg_opt_t stack_keys[] = {
     ONE("uri"),     ONE("parallel"), ONE("autostart"), ONE("poll-interval"), ONE("connect-timeout"),
     ONE("suspend"), CFG_END(),

@@ -6,6 +6,7 @@
 #include "agent/event.h"
 #include "agent/event_log.h"
 #include "agent/fleet.h"
+#include "agent/host/host.h"
 #include "agent/job.h"
 #include "agent/log.h"
 #include "agent/mib/agentx.h"
@@ -19,6 +20,7 @@
 #include "agent/vm.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +35,7 @@
 #define RESOLVER_THREADS   "16" /* libuv's; 8 for BMCs, 8 for probes */
 #define IPMI_CLOSE_MS      2000
 #define STACK_CLOSE_MS     2000
+#define HOST_CLOSE_MS      2000
 #define STOP_MS            3000 /* everything has closed by then, or never will */
 #define RELOAD_WAIT_MS     5
 #define RELOAD_WAITS_MAX   200
@@ -50,6 +53,7 @@ struct daemon {
 	struct pm_timer *stop_timer;
 	int closing; /* engines that have not yet closed */
 	bool abandoned;
+	char state_directory[PATH_MAX]; /* the configuration may name another one later */
 };
 
 static struct daemon *of(struct pm_agent *agent)
@@ -314,7 +318,7 @@ static void stop(struct daemon *daemon)
 		       "what happened last could not be written: jobs are taken up, or reported, as they "
 		       "were before at the next start");
 	pm_agentx_stop(); /* what it serves is about to go */
-	daemon->closing = daemon->options->stack_driver->stop ? 4 : 3;
+	daemon->closing = 3 + (daemon->options->stack_driver->stop != NULL) + (agent->host_runner != NULL);
 	daemon->stop_timer = pm_timer_new(&daemon->loop, abandon, daemon);
 	pm_timer_start(daemon->stop_timer, STOP_MS);
 	ipmi_engine_close(agent->ipmi, IPMI_CLOSE_MS, on_engine_closed, daemon);
@@ -322,6 +326,8 @@ static void stop(struct daemon *daemon)
 	pm_prober_close(agent->prober, on_engine_closed, daemon);
 	if (daemon->options->stack_driver->stop)
 		daemon->options->stack_driver->stop(&daemon->loop, STACK_CLOSE_MS, on_engine_closed, daemon);
+	if (agent->host_runner) /* its clients were closed with the machines' asking */
+		agent->host_driver->stop(agent->host_runner, HOST_CLOSE_MS, on_engine_closed, daemon);
 }
 
 /* --- the start -------------------------------------------------------------------------------- */
@@ -417,6 +423,8 @@ static int start(struct daemon *daemon, struct pm_inventory *inventory, struct p
 	int error;
 
 	snprintf(master_copy, sizeof(master_copy), "%s", master);
+	snprintf(daemon->state_directory, sizeof(daemon->state_directory), "%s", directory);
+	agent->state_directory = daemon->state_directory;
 	error = pm_store_open(directory, &agent->store, err);
 	if (!error)
 		error = pm_store_attach(agent->store, &daemon->loop, err);
@@ -481,6 +489,7 @@ enum pm_exit pm_daemon_run(const struct pm_daemon_options *options, bool *abando
 	daemon->agent.loop = &daemon->loop;
 	daemon->agent.config_path = options->config_path;
 	daemon->agent.stack_driver = options->stack_driver;
+	daemon->agent.host_driver = options->host_driver;
 	daemon->agent.started_ms = pm_time_ms();
 	daemon->agent.set_lock =
 	    (int32_t)pm_jitter(INT32_MAX); /* RFC 2579, TestAndIncr: the old value is not known */

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+struct host_driver;
 struct stack_driver;
 
 enum pm_exit { PM_EXIT_OK = 0, PM_EXIT_CONFIG = 1, PM_EXIT_USAGE = 2, PM_EXIT_START = 3 };
@@ -15,6 +16,7 @@ struct pm_daemon_options {
 	const char *master;
 	const char *state_directory;
 	const struct stack_driver *stack_driver; /* what speaks to hypervisors; never NULL */
+	const struct host_driver *host_driver;   /* likewise to operating systems */
 };
 
 /*

@@ -5,6 +5,7 @@
 #include "agent/group.h"
 #include "agent/job.h"
 #include "agent/log.h"
+#include "agent/os.h"
 #include "agent/poll.h"
 #include "agent/settings.h"
 #include "agent/state.h"
@@ -161,6 +162,7 @@ static void free_machine(struct pm_machine *machine)
 {
 	pm_poll_stop(machine);
 	pm_stack_stop(machine);
+	pm_os_free(machine);
 	free_bmc(machine);
 	pm_flush_forget(machine);
 	pm_event_free_all(machine);
@@ -326,6 +328,7 @@ static void take(struct change *change)
 		machine->probe_trouble[0] = '\0';
 		machine->probe_clock.due_ms = 0;
 	}
+	pm_os_sources_changed(machine, other_bmc, other_probe);
 	if (other_bmc || other_probe)
 		pm_state_sources_changed(machine);
 }
@@ -372,8 +375,10 @@ static void restore_state(const struct pm_stored_state *state, void *data)
 {
 	struct pm_machine *machine = pm_agent_machine(data, state->machine);
 
-	if (machine && !machine->last_known && !machine->observed_ms)
-		pm_state_restore(machine, state);
+	if (!machine || machine->last_known || machine->observed_ms)
+		return;
+	pm_state_restore(machine, state);
+	pm_os_restore(machine, state);
 }
 
 static void restore_event(const struct pm_stored_event *event, void *data)
@@ -422,6 +427,7 @@ static void switch_to(struct pm_agent *agent, struct pm_inventory *inventory, st
 	agent->machines = machines;
 	agent->machine_count = count;
 	agent->inventory = inventory;
+	pm_os_apply_all(agent);
 	if (any_new)
 		restore(agent);
 	for (size_t i = 0; i < count; i++)
@@ -466,6 +472,8 @@ void pm_fleet_stop(struct pm_agent *agent)
 		pm_poll_stop(agent->machines[i]);
 	for (size_t i = 0; i < agent->machine_count; i++)
 		pm_stack_stop(agent->machines[i]);
+	for (size_t i = 0; i < agent->machine_count; i++)
+		pm_os_stop(agent->machines[i]);
 }
 
 void pm_fleet_free(struct pm_agent *agent)

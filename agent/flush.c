@@ -5,6 +5,7 @@
 #include "agent/job.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/os.h"
 #include "agent/state.h"
 #include "agent/vm.h"
 
@@ -78,18 +79,22 @@ void pm_flush_now(struct pm_agent *agent)
 
 static int store_state(struct pm_machine *machine, struct pm_error *err)
 {
-	const struct pm_stored_state state = {.machine = machine->index,
-					      .power_state = machine->last_known,
-					      .source = machine->source,
-					      .last_change_ms = machine->last_change_ms,
-					      .on_count = machine->on_count,
-					      .off_count = machine->off_count,
-					      .bmc_down = machine->bmc && machine->bmc->down,
-					      .unknown_told = pm_state_unknown_told(machine),
-					      .last_result = machine->last_result,
-					      .last_result_text = machine->last_result_text};
+	char rest_seen[PM_OS_SEEN_SIZE];
+	struct pm_stored_state state = {.machine = machine->index,
+					.power_state = machine->last_known,
+					.source = machine->source,
+					.last_change_ms = machine->last_change_ms,
+					.on_count = machine->on_count,
+					.off_count = machine->off_count,
+					.bmc_down = machine->bmc && machine->bmc->down,
+					.unknown_told = pm_state_unknown_told(machine),
+					.last_result = machine->last_result,
+					.last_result_text = machine->last_result_text};
 
-	return machine->state_dirty ? pm_store_state_put(machine->agent->store, &state, err) : 0;
+	if (!machine->state_dirty)
+		return 0;
+	pm_os_store(machine, &state, rest_seen);
+	return pm_store_state_put(machine->agent->store, &state, err);
 }
 
 static int store_events(struct pm_machine *machine, struct pm_error *err)

@@ -65,6 +65,8 @@ static void free_agent(struct pm_agent_config *agent)
 	free(agent->name);
 	free(agent->master);
 	free(agent->state_directory);
+	free(agent->ssh_identity_file);
+	free(agent->ssh_known_hosts);
 	free_strings(agent->witness, agent->witness_count);
 }
 
@@ -91,6 +93,17 @@ static void free_hypervisor(struct pm_hypervisor_config *hypervisor)
 	free(hypervisor->guest);
 }
 
+static void free_host(struct pm_host_config *host)
+{
+	if (!host)
+		return;
+	free(host->ssh);
+	free(host->user);
+	free(host->address);
+	free(host->socket);
+	free(host);
+}
+
 static void free_optional_parts(struct pm_machine_config *machine)
 {
 	if (machine->bmc)
@@ -99,9 +112,7 @@ static void free_optional_parts(struct pm_machine_config *machine)
 	if (machine->probe)
 		free(machine->probe->address);
 	free(machine->probe);
-	if (machine->host)
-		free(machine->host->ssh);
-	free(machine->host);
+	free_host(machine->host);
 }
 
 static void free_machine(struct pm_machine_config *machine)

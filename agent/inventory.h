@@ -73,8 +73,14 @@ struct pm_probe_config {
 };
 
 struct pm_host_config {
-	char *ssh; /* user@name, "" when local */
+	char *ssh; /* as configured: user@name, or name; "" when local */
 	bool local;
+	char *user;          /* of ssh; "" : ssh's own choice */
+	char *address;       /* of ssh; "" when local */
+	uint16_t port;       /* of ssh */
+	char *socket;        /* local: where pmstack-host listens */
+	unsigned timeout_ms; /* one request, connecting included */
+	unsigned poll_interval_ms;
 };
 
 enum pm_suspend_method {
@@ -147,6 +153,8 @@ struct pm_agent_config {
 	uint32_t rows_first, rows_last; /* block of pmIndex served here: 1..2147483647 unless configured */
 	bool resume;
 	unsigned history_s;
+	char *ssh_identity_file, *ssh_known_hosts; /* absolute paths */
+	unsigned ssh_parallel;                     /* requests to hosts under way at once */
 };
 
 struct pm_inventory {

@@ -2,6 +2,7 @@
 /* pmstackd(8): the command line. */
 #include "agent/config.h"
 #include "agent/daemon.h"
+#include "agent/host/host.h"
 #include "agent/log.h"
 #include "agent/privilege.h"
 #include "agent/stack/stack.h"
@@ -95,10 +96,11 @@ int main(int argc, char **argv)
 	struct pm_error err = {""};
 	bool abandoned = false;
 	enum pm_exit status;
-	struct arguments arguments = {
-	    .options = {.config_path = PM_CONFIG_DEFAULT_PATH, .stack_driver = &stack_libvirt},
-	    .user = PM_DEFAULT_USER,
-	    .level = LOG_INFO};
+	struct arguments arguments = {.options = {.config_path = PM_CONFIG_DEFAULT_PATH,
+						  .stack_driver = &stack_libvirt,
+						  .host_driver = &host_ssh},
+				      .user = PM_DEFAULT_USER,
+				      .level = LOG_INFO};
 
 	if (!parse(argc, argv, &arguments)) {
 		fputs(usage, stderr);

@@ -4,6 +4,7 @@
 #include "agent/detail.h"
 #include "agent/lateness.h"
 #include "agent/log.h"
+#include "agent/os.h"
 #include "agent/state.h"
 
 #include <errno.h>
@@ -190,6 +191,8 @@ static void on_probe(enum pm_probe_result result, const char *text, void *data)
 	pm_sweep_ended(machine->agent->polling->probes, &clock->sweep, result == PM_PROBE_UP);
 	if (machine->fast && interval_ms > FAST_INTERVAL_MS)
 		set_clock(clock, FAST_INTERVAL_MS);
+	else if (pm_os_in_doubt(machine) && interval_ms > DOUBT_INTERVAL_MS)
+		set_clock(clock, DOUBT_INTERVAL_MS);
 	else
 		set_regular_clock(clock, swept, interval_ms);
 }
@@ -315,6 +318,7 @@ void pm_poll_sweep(struct pm_agent *agent)
 		if (machine->config->probe)
 			add_probe(machine);
 	}
+	pm_os_sweep(agent);
 }
 
 /* --- public ----------------------------------------------------------------------------------- */
@@ -400,6 +404,8 @@ void pm_poll_now(struct pm_machine *machine)
 		set_clock(&machine->bmc->clock, 0);
 	if (machine->config->probe)
 		set_clock(&machine->probe_clock, 0);
+	if (!machine->bmc && !machine->config->probe)
+		pm_os_ask(machine);
 }
 
 void pm_poll_fast(struct pm_machine *machine, bool fast)
@@ -407,6 +413,8 @@ void pm_poll_fast(struct pm_machine *machine, bool fast)
 	if (fast && !machine->fast)
 		pm_poll_now(machine);
 	machine->fast = fast;
+	if (fast)
+		pm_os_hurry(machine);
 }
 
 static void summarize(const struct pm_lateness *late, char *text, size_t size)

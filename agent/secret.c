@@ -182,17 +182,38 @@ static int read_secret(int fd, const char *path, struct pm_secret *secret, struc
 	return rc;
 }
 
-static int read_file(const char *path, struct pm_secret *secret, struct pm_error *error)
+static int open_file(const char *path)
 {
 	/* O_NONBLOCK: a FIFO in that place must not stop the daemon. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc;
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+static int cannot_read(const char *path, struct pm_error *error)
+{
+	return pm_fail(error, errno,
+		       "the secret file %s cannot be read: %s: it has to be a file that %s may read "
+		       "and nobody else",
+		       path, strerror(errno), geteuid() == 0 ? "root" : "the user of pmstackd");
+}
+
+int pm_secret_check(const char *path, struct pm_error *error)
+{
+	int fd = open_file(path), rc;
+
+	if (fd < 0)
+		return cannot_read(path, error);
+	rc = check_file(fd, path, error);
+	close(fd);
+	return rc;
+}
+
+static int read_file(const char *path, struct pm_secret *secret, struct pm_error *error)
+{
+	int fd = open_file(path), rc;
 
 	*secret = (struct pm_secret){0};
 	if (fd < 0)
-		return pm_fail(error, errno,
-			       "the secret file %s cannot be read: %s: it has to be a file that %s may read "
-			       "and nobody else",
-			       path, strerror(errno), geteuid() == 0 ? "root" : "the user of pmstackd");
+		return cannot_read(path, error);
 	rc = read_secret(fd, path, secret, error);
 	close(fd);
 	return rc;

@@ -22,6 +22,9 @@
  * -ENOMEM. */
 int pm_secret_set(struct pm_secret *secret, const void *data, size_t length);
 
+/* Whether this is such a file and can be read. 0, -ENOENT, or another negative errno value with the text in error. */
+int pm_secret_check(const char *path, struct pm_error *error);
+
 /* Wipes the secret and frees it; it is empty afterwards. An empty one is allowed. */
 void pm_secret_clear(struct pm_secret *secret);
 

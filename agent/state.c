@@ -7,6 +7,7 @@
 #include "agent/job.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/os.h"
 #include "agent/text.h"
 #include "agent/vm.h"
 
@@ -61,11 +62,16 @@ static void tell_change(struct pm_machine *machine, enum pm_power_state old, con
 		pm_notify(machine->agent, machine, &notification);
 }
 
+static bool is_down(enum pm_power_state state)
+{
+	return state == PM_POWER_OFF || state == PM_POWER_SUSPENDED;
+}
+
 static void count_boots(struct pm_machine *machine, enum pm_power_state known, enum pm_power_state state)
 {
-	if (known == PM_POWER_OFF && state == PM_POWER_ON)
+	if (is_down(known) && state == PM_POWER_ON)
 		machine->on_count++;
-	if (known == PM_POWER_ON && state == PM_POWER_OFF)
+	if (known == PM_POWER_ON && is_down(state))
 		machine->off_count++;
 }
 
@@ -81,7 +87,7 @@ static void set_transition(struct pm_machine *machine, enum pm_power_state trans
 static void end_transition(struct pm_machine *machine)
 {
 	if ((machine->transition == PM_POWER_POWERING_ON && machine->observed == PM_POWER_ON) ||
-	    (machine->transition == PM_POWER_POWERING_OFF && machine->observed == PM_POWER_OFF))
+	    (machine->transition == PM_POWER_POWERING_OFF && is_down(machine->observed)))
 		set_transition(machine, 0);
 }
 
@@ -156,22 +162,27 @@ static bool hypervisor_answers(const struct pm_machine *machine)
 }
 
 /*
- * Which of the sources that hold says what: the BMC first, then a hypervisor on the machine itself, then a probe that
- * answers. heard is who has just told something; what the others told before still holds, but is not new. silence: why
- * nobody says anything, if so.
+ * Which of the sources that hold says what: the BMC first, which does not know of sleep, then a hypervisor on the machine
+ * itself, then a probe that answers, then the operating system, which is there or is gone as it had agreed. heard is who has
+ * just told something; what the others told before still holds, but is not new. silence: why nobody says anything, if so.
  */
 static void derive(struct pm_machine *machine, enum pm_state_source heard, const char *silence)
 {
 	const struct pm_bmc *bmc = machine->bmc;
+	enum pm_power_state host = pm_os_state(machine);
 
-	if (bmc && bmc->holds)
+	if (host == PM_POWER_SUSPENDED && !hypervisor_answers(machine))
+		observe(machine, host, PM_SOURCE_HOST, "host", heard == PM_SOURCE_HOST);
+	else if (bmc && bmc->holds)
 		observe(machine, bmc->chassis.power_on ? PM_POWER_ON : PM_POWER_OFF, PM_SOURCE_BMC, "BMC",
 			heard == PM_SOURCE_BMC);
 	else if (hypervisor_answers(machine))
 		observe(machine, PM_POWER_ON, PM_SOURCE_HYPERVISOR, "hypervisor",
 			heard == PM_SOURCE_HYPERVISOR);
-	else if (machine->os_reachable == PM_OS_YES)
+	else if (machine->os_reachable == PM_OS_YES && !pm_os_is_strange(machine))
 		observe(machine, PM_POWER_ON, PM_SOURCE_PROBE, "probe", heard == PM_SOURCE_PROBE);
+	else if (host != PM_POWER_UNKNOWN)
+		observe(machine, host, PM_SOURCE_HOST, "host", heard == PM_SOURCE_HOST);
 	else
 		observe(machine, PM_POWER_UNKNOWN, PM_SOURCE_NONE, silence, false);
 }
@@ -186,7 +197,8 @@ void pm_state_sources_changed(struct pm_machine *machine)
 	bool told_unknown = pm_state_unknown_told(machine);
 
 	machine->return_untold = false;
-	if (machine->config->bmc || machine->config->probe || machine->config->hypervisor_count) {
+	if (machine->config->bmc || machine->config->probe || machine->config->hypervisor_count ||
+	    machine->config->host) {
 		/* as after a start: the next answer tells what has changed */
 		count_change(machine, PM_POWER_UNKNOWN);
 		machine->source = PM_SOURCE_NONE;
@@ -288,6 +300,7 @@ static void bmc_answered(struct pm_machine *machine, const struct ipmi_reply *re
 	bmc->status = PM_BMC_OK;
 	bmc->chassis = reply->chassis;
 	bmc->chassis_known = true;
+	pm_os_bmc_said(machine, reply->chassis.power_on);
 	if (bmc->down)
 		bmc_comes_back(machine);
 }
@@ -355,7 +368,12 @@ void pm_state_probe(struct pm_machine *machine, enum pm_probe_result result, con
 			     machine->os_reachable == PM_OS_YES  ? "answers its probe"
 			     : machine->os_reachable == PM_OS_NO ? "no longer answers its probe"
 								 : "can not be probed");
-	derive(machine, result == PM_PROBE_UP ? PM_SOURCE_PROBE : PM_SOURCE_NONE, "nothing answers");
+	pm_os_probed(machine, result);
+	derive(machine,
+	       result == PM_PROBE_UP              ? PM_SOURCE_PROBE
+	       : machine->os && machine->os->gone ? PM_SOURCE_HOST /* it is as silent as it was */
+						  : PM_SOURCE_NONE,
+	       "nothing answers");
 	pm_job_observed(machine, PM_SOURCE_PROBE);
 }
 
@@ -366,6 +384,17 @@ void pm_state_hypervisor(struct pm_machine *machine, bool heard, const char *sil
 	derive(machine, heard ? PM_SOURCE_HYPERVISOR : PM_SOURCE_NONE,
 	       *silence ? silence : "nothing answers");
 	pm_job_observed(machine, PM_SOURCE_HYPERVISOR);
+}
+
+/* --- the operating system --------------------------------------------------------------------- */
+
+void pm_state_host(struct pm_machine *machine, bool heard, const char *silence)
+{
+	bool gone = machine->os && machine->os->gone;
+
+	derive(machine, heard || gone ? PM_SOURCE_HOST : PM_SOURCE_NONE,
+	       *silence ? silence : "nothing answers");
+	pm_job_observed(machine, PM_SOURCE_HOST);
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */

@@ -17,6 +17,9 @@ void pm_state_probe(struct pm_machine *machine, enum pm_probe_result result, con
 /* A hypervisor on the machine itself has told something (heard), or no longer answers, and why. */
 void pm_state_hypervisor(struct pm_machine *machine, bool heard, const char *silence);
 
+/* Its operating system has told something (heard), or has not, and why: agent/os.c knows it already. */
+void pm_state_host(struct pm_machine *machine, bool heard, const char *silence);
+
 /* The configuration gives it another BMC, probe or hypervisor, or none: what was observed no longer holds. */
 void pm_state_sources_changed(struct pm_machine *machine);
 

@@ -102,9 +102,14 @@ struct pm_stored_state {
 	unsigned power_state, source;
 	int64_t last_change_ms;
 	uint32_t on_count, off_count;
-	bool bmc_down;        /* pmBmcDown, and no pmBmcUp */
-	bool unknown_told;    /* that it is unknown by now */
-	unsigned last_result; /* PmResult */
+	bool bmc_down;         /* pmBmcDown, and no pmBmcUp */
+	bool unknown_told;     /* that it is unknown by now */
+	unsigned rest;         /* enum pm_rest, agent/os.h */
+	bool gone;             /* and it was seen to go */
+	const char *rest_boot; /* the boot that has agreed to it; "" : none */
+	const char *boot_id;   /* the last that was told; "" : none */
+	const char *rest_seen; /* by which host and probe it could be lost; "" : by none */
+	unsigned last_result;  /* PmResult */
 	const char *last_result_text;
 };
 int pm_store_state_put(struct pm_store *store, const struct pm_stored_state *state, struct pm_error *err);

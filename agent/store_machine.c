@@ -121,16 +121,22 @@ int pm_store_settings_load_part(struct pm_store *store, uint32_t machine, uint32
 			     each, data, err);
 }
 
+static const char *text_of(const char *text)
+{
+	return text ? text : "";
+}
+
 int pm_store_state_put(struct pm_store *store, const struct pm_stored_state *state, struct pm_error *err)
 {
-	return pm_store_run(store,
-			    pm_store_bind(store, STATE_PUT, "iiiiiiiiis", (int64_t)state->machine,
-					  (int64_t)state->power_state, (int64_t)state->source,
-					  state->last_change_ms, (int64_t)state->on_count,
-					  (int64_t)state->off_count, (int64_t)state->bmc_down,
-					  (int64_t)state->unknown_told, (int64_t)state->last_result,
-					  state->last_result_text ? state->last_result_text : ""),
-			    err);
+	return pm_store_run(
+	    store,
+	    pm_store_bind(store, STATE_PUT, "iiiiiiiiisisssi", (int64_t)state->machine,
+			  (int64_t)state->power_state, (int64_t)state->source, state->last_change_ms,
+			  (int64_t)state->on_count, (int64_t)state->off_count, (int64_t)state->bmc_down,
+			  (int64_t)state->unknown_told, (int64_t)state->last_result,
+			  text_of(state->last_result_text), (int64_t)state->rest, text_of(state->rest_boot),
+			  text_of(state->rest_seen), text_of(state->boot_id), (int64_t)state->gone),
+	    err);
 }
 
 int pm_store_states_load(struct pm_store *store,
@@ -150,7 +156,12 @@ int pm_store_states_load(struct pm_store *store,
 					       .bmc_down = sqlite3_column_int(s, 6),
 					       .unknown_told = sqlite3_column_int(s, 7),
 					       .last_result = (unsigned)sqlite3_column_int(s, 8),
-					       .last_result_text = pm_store_text(s, 9)},
+					       .last_result_text = pm_store_text(s, 9),
+					       .rest = (unsigned)sqlite3_column_int(s, 10),
+					       .rest_boot = pm_store_text(s, 11),
+					       .rest_seen = pm_store_text(s, 12),
+					       .boot_id = pm_store_text(s, 13),
+					       .gone = sqlite3_column_int(s, 14)},
 		     data);
 	return pm_store_finish(store, s, step, err);
 }

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
@@ -69,6 +69,14 @@
 	"ALTER TABLE notification ADD COLUMN vm_state INTEGER NOT NULL DEFAULT 0;" \
 	"ALTER TABLE notification ADD COLUMN old_vm_state INTEGER NOT NULL DEFAULT 0;"
 
+/* What version 5 brought: what an operating system has agreed to. */
+#define ADD_REST_TO_STATE                                                  \
+	"ALTER TABLE state ADD COLUMN rest INTEGER NOT NULL DEFAULT 0;"    \
+	"ALTER TABLE state ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;"    \
+	"ALTER TABLE state ADD COLUMN rest_boot TEXT NOT NULL DEFAULT '';" \
+	"ALTER TABLE state ADD COLUMN rest_seen TEXT NOT NULL DEFAULT '';" \
+	"ALTER TABLE state ADD COLUMN boot_id TEXT NOT NULL DEFAULT '';"
+
 /* The tables of indexes first: the less lies before them, the less must be whole for them to be saved. */
 static const char create[] =
     "CREATE TABLE machine (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
@@ -80,8 +88,8 @@ static const char create[] =
     " last_result INTEGER NOT NULL DEFAULT 1, last_result_text TEXT NOT NULL DEFAULT '');"
     "CREATE TABLE event (machine INTEGER NOT NULL, id INTEGER NOT NULL, time_ms INTEGER NOT NULL,"
     " kind INTEGER NOT NULL, severity INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (machine, id)) WITHOUT ROWID;" CREATE_JOB
-	CREATE_STEP CREATE_GROUP CREATE_NOTIFICATION CREATE_VM_STATE ADD_VMS_TO_OTHERS
-    "PRAGMA user_version = 4;";
+	CREATE_STEP CREATE_GROUP CREATE_NOTIFICATION CREATE_VM_STATE ADD_VMS_TO_OTHERS ADD_REST_TO_STATE
+    "PRAGMA user_version = 5;";
 
 /* Version 1 knew neither groups nor jobs that begin later, nor what was told; nor which of the jobs had begun. */
 static const char from_1_to_2[] =
@@ -132,8 +140,10 @@ static const char from_3_to_4[] = CREATE_VM CREATE_VM_STATE ADD_VMS_TO_OTHERS
     "UPDATE step SET after_step = number - 1 WHERE NOT alternative;"
     "PRAGMA user_version = 4;";
 
-static const char *const upgrades[SCHEMA_VERSION] = {create, from_1_to_2, from_2_to_3,
-						     from_3_to_4}; /* by the version before */
+static const char from_4_to_5[] = ADD_REST_TO_STATE "PRAGMA user_version = 5;";
+
+static const char *const upgrades[SCHEMA_VERSION] = {create, from_1_to_2, from_2_to_3, from_3_to_4,
+						     from_4_to_5}; /* by the version before */
 
 static int64_t version_of(const struct pm_store *store)
 {
@@ -185,7 +195,7 @@ int pm_store_upgrade_schema(struct pm_store *store, const char *path, struct pm_
 #define SETTING_KEY     "machine = ?1 AND nic = ?2 AND group_name = ?3 AND key = ?4"
 #define STATE_COLUMNS                                                                                \
 	"machine, power_state, source, last_change_ms, on_count, off_count, bmc_down, unknown_told," \
-	" last_result, last_result_text"
+	" last_result, last_result_text, rest, rest_boot, rest_seen, boot_id, gone"
 #define EVENT_COLUMNS "machine, id, time_ms, kind, severity, text"
 
 /* in the order of the members in store_job.c */
@@ -245,7 +255,8 @@ const char *const pm_store_sql[PM_STATEMENT_COUNT] = {
     [SETTING_DELETE] = "DELETE FROM setting WHERE " SETTING_KEY,
     [SETTINGS_LOAD] = "SELECT " SETTING_COLUMNS " FROM setting",
     [SETTINGS_LOAD_PART] = "SELECT " SETTING_COLUMNS " FROM setting WHERE machine = ?1 AND nic = ?2",
-    [STATE_PUT] = "INSERT OR REPLACE INTO state (" STATE_COLUMNS ") VALUES (" MARKS_8 ", ?, ?)",
+    [STATE_PUT] =
+	"INSERT OR REPLACE INTO state (" STATE_COLUMNS ") VALUES (" MARKS_8 ", ?, ?, ?, ?, ?, ?, ?)",
     [STATES_LOAD] = "SELECT " STATE_COLUMNS " FROM state",
     [EVENT_PUT] = "INSERT OR REPLACE INTO event (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [EVENT_FORGET] = "DELETE FROM event WHERE machine = ?1 AND id <= ?2",

@@ -93,6 +93,8 @@ enum pm_power_on_method { PM_ON_AUTO = 1, PM_ON_IPMI, PM_ON_WOL };
 
 enum pm_wol_method { PM_WOL_ETHERNET = 1, PM_WOL_UDP };
 
+enum pm_nic_armed { PM_NIC_ARMED_UNKNOWN = 1, PM_NIC_NOT_SUPPORTED, PM_NIC_DISARMED, PM_NIC_ARMED };
+
 enum pm_bmc_status {
 	PM_BMC_UNKNOWN = 1,
 	PM_BMC_OK,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* pmNicTable: the NICs of the machines; Wake starts a job. */
 #include "agent/mib/mib.h"
+#include "agent/os.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,9 +28,8 @@ enum {
 	COLUMN_COUNT
 };
 
-#define WAKE_IDLE     1
-#define WAKE_SEND     2
-#define ARMED_UNKNOWN 1
+#define WAKE_IDLE 1
+#define WAKE_SEND 2
 
 static const struct pm_column columns[COLUMN_COUNT] = {
     [INDEX] = PM_INDEX("pmNicIndex", ASN_UNSIGNED),
@@ -127,7 +127,7 @@ static bool get(const struct pm_row *row, unsigned column, struct pm_value *valu
 	case WAKE:
 		return pm_value_integer(value, WAKE_IDLE);
 	case ARMED:
-		return pm_value_integer(value, ARMED_UNKNOWN);
+		return pm_value_integer(value, pm_os_nic_armed(nic));
 	default:
 		return get_history(nic, column, value);
 	}

@@ -28,6 +28,8 @@ secret ops.password geheim
 secret ops.kg 0x00112233
 secret desk1.secureon 00:11:22:33:44:55
 secret db1.secureon 192.168.1.1
+secret id_ed25519 "stands for a key"
+secret known_hosts "db1 ssh-ed25519 AAAA"
 
 # ---- the examples are right ----
 

@@ -27,6 +27,7 @@ my %object_of = (
     pm_power_on_method   => 'pmMachinePowerOnMethod',
     pm_stack_admin_state => 'pmMachineStackAdminState',
     pm_wol_method        => 'pmNicWolMethod',
+    pm_nic_armed         => 'pmNicArmed',
     pm_bmc_status        => 'pmBmcStatus',
     pm_os_reachable      => 'pmMachineOsReachable',
     pm_event_kind        => 'pmEventKind',

@@ -75,7 +75,7 @@ lab_agent || bail_out "no agent"
 ok $? "a newer pmstackd starts with it"
 wait_until "$WAIT_S" value_is pmAgentJobsActive.1 0
 wait_until "$WAIT_S" value_is pmAgentNotifyPending.1 0
-is "$(db 'pragma user_version') $(integrity)" "4 ok" "and has upgraded it"
+is "$(db 'pragma user_version') $(integrity)" "5 ok" "and has upgraded it"
 is "$(snmp_as reader bulkwalk -Ov pmNameIndex | paste -sd' ')" "2 3 4 5 6 7 8 9 10" "all machines have their indexes; the new one has none that was another's"
 is "$(value pmMachineVmTimeout.2) $(value 'pmGroupStagger."rack"') $(value pmMachineInhibit.8) $(value pmMachineInhibitReason.8)" "99 3000 true fan is loud" "what was SET holds"
 is "$(value pmMachinePowerOnCount.3) $(value pmMachinePowerOffCount.3)" "1 1" "the counters go on"
@@ -114,41 +114,56 @@ same "$before" "everything is as it was" pmJobTable pmJobStepTable pmEventTable 
 is "$(trap_count 'pmJob')" 0 "nothing is told again"
 lab_agent_stop
 
-# ---- a journal of the version before stacks, killed while there was no master ----
+# ---- journals of the versions before stacks and before operating systems, killed while there was no master ----
 
-take_old 3 state.last_change_ms event.time_ms job.created_ms job.begin_ms job.end_ms step.start_ms step.end_ms
-# ... and the jobs that have not ended when they were to begin
-db "update job set not_before_ms = created_ms + delay_s * 1000 where end_ms = 0 and state > 1"
-db "update job set not_before_ms = max(created_ms, end_ms) + retain_s * 1000 where end_ms <> 0 or state = 1"
-for i in 1 2 3 4 5 6 7; do farm bmc "$i" power on; done
-farm bmc 2 set soft-time=never
-farm bmc 8 power off
-forget_sent
-trap_mark
-lab_agent || bail_out "no agent"
-wait_until "$WAIT_S" value_is pmAgentMachinesOn.1 7
-is "$(db 'pragma user_version') $(integrity)" "4 ok" "it is upgraded, too"
-is "$(snmp_as reader bulkwalk -Ov pmNameIndex | paste -sd' ')" "2 3 4 5 6 7 8 9 10" "machines have their indexes, the new one its own"
-is "$(value pmMachineVmTimeout.2) $(value 'pmGroupStagger."rack"')" "99 3000" "what was SET holds"
-wait_until "$WAIT_S" value_is pmAgentNotifyPending.1 0
-is "$(trap_count 'pmPowerStateChange.*pmMachineName.9 .*pmMachinePowerState.9 = off.*pmNotifyEventIndex.0 = 2')" 1 "the notification that no master had taken is sent"
-is "$(trap_count pmPowerStateChange)" 1 "and no other: all is as it was"
-is "$(job_column State "$(job 2 '' set-1)") $(job_column Label "$(job 4 ops draft)")" "succeeded not ready yet" "jobs that have ended and drafts are there"
-plan=$(job 6 ops plan)
-is "$(for i in 1 2 3; do value "pmJobStepAction.$plan.$i"; value "pmJobStepTarget.$plan.$i"; done | paste -sd' ')" \
-    "bmcSoftShutdown web05 bmcPowerDown web05 bmcPowerUp web05" "steps are those of their machine"
-later=$(job 5 ops later)
-is "$(job_column State "$later")" scheduled "one that waits for its time waits on"
-like "$(job_column Remaining "$later")" '^86[34][0-9]{2}$' "as long as it would have"
-put "pmJobRowStatus.$later" destroy >/dev/null
-night=$(job 3 ops night)
-wait_until "$WAIT_S" job_is "$night" verifying
-is "$(job_column State "$night") $(value "pmJobStepState.$night.1")" "verifying verifying" "the one at work is taken up, where it was"
-farm bmc 2 power off
-job_becomes "$night" succeeded "and goes on when the machine is off"
-is "$(sent 2)" "power-up" "with the step that waited for it"
-is "$(value "pmJobStepResult.$night.1") $(value "pmJobStepState.$night.2") $(value "pmJobStepResult.$night.3")" "ok succeeded ok" "the method that was not needed was not used"
-lab_agent_stop
+# take_over VERSION ON INDEXES: so many machines are on, and these are their indexes.
+take_over() {
+    take_old "$1" state.last_change_ms event.time_ms job.created_ms job.begin_ms job.end_ms step.start_ms step.end_ms
+    # ... and the jobs that have not ended when they were to begin
+    db "update job set not_before_ms = created_ms + delay_s * 1000 where end_ms = 0 and state > 1"
+    db "update job set not_before_ms = max(created_ms, end_ms) + retain_s * 1000 where end_ms <> 0 or state = 1"
+    for i in 1 2 3 4 5 6 7 9; do farm bmc "$i" power on; done
+    farm bmc 2 set soft-time=never
+    farm bmc 8 power off
+    forget_sent
+    trap_mark
+    lab_agent || bail_out "no agent"
+    wait_until "$WAIT_S" value_is pmAgentMachinesOn.1 "$2"
+    is "$(db 'pragma user_version') $(integrity)" "5 ok" "it is upgraded, too"
+    is "$(snmp_as reader bulkwalk -Ov pmNameIndex | paste -sd' ')" "$3" "machines have their indexes, the new one its own"
+    is "$(value pmMachineVmTimeout.2) $(value 'pmGroupStagger."rack"')" "99 3000" "what was SET holds"
+    wait_until "$WAIT_S" value_is pmAgentNotifyPending.1 0
+    is "$(trap_count 'pmPowerStateChange.*pmMachineName.9 .*pmMachinePowerState.9 = off.*pmNotifyEventIndex.0 = 2')" 1 "the notification that no master had taken is sent"
+    is "$(trap_count pmPowerStateChange)" 1 "and no other: all is as it was"
+    is "$(job_column State "$(job 2 '' set-1)") $(job_column Label "$(job 4 ops draft)")" "succeeded not ready yet" "jobs that have ended and drafts are there"
+}
+# its_jobs: of such a journal.
+its_jobs() {
+    local plan later night
+    plan=$(job 6 ops plan)
+    is "$(for i in 1 2 3; do value "pmJobStepAction.$plan.$i"; value "pmJobStepTarget.$plan.$i"; done | paste -sd' ')" \
+        "bmcSoftShutdown web05 bmcPowerDown web05 bmcPowerUp web05" "steps are those of their machine"
+    later=$(job 5 ops later)
+    is "$(job_column State "$later")" scheduled "one that waits for its time waits on"
+    like "$(job_column Remaining "$later")" '^86[34][0-9]{2}$' "as long as it would have"
+    put "pmJobRowStatus.$later" destroy >/dev/null
+    night=$(job 3 ops night)
+    wait_until "$WAIT_S" job_is "$night" verifying
+    is "$(job_column State "$night") $(value "pmJobStepState.$night.1")" "verifying verifying" "the one at work is taken up, where it was"
+    farm bmc 2 power off
+    job_becomes "$night" succeeded "and goes on when the machine is off"
+    is "$(sent 2)" "power-up" "with the step that waited for it"
+    is "$(value "pmJobStepResult.$night.1") $(value "pmJobStepState.$night.2") $(value "pmJobStepResult.$night.3")" "ok succeeded ok" "the method that was not needed was not used"
+    lab_agent_stop
+}
+take_over 3 7 "2 3 4 5 6 7 8 9 10"
+its_jobs
+conf_with_vms() { conf && echo 'machine "vms" { bmc { address = "127.1.0.9"  credentials = "lab"  timeout = 1s }  stack { uri = "test:///default" } }'; }
+conf_with_vms | lab_agent_conf
+take_over 4 8 "10 2 3 4 5 6 7 8 9 11"
+is "$(value pmVmName.10.1) $(job_column ResultText "$(job 10 ops stack)")" "test test: shut down, 0.0 s after it was asked to shut down" "VMs have their indexes, and what became of them is there"
+is "$(db 'select distinct rest, rest_boot, rest_seen, boot_id from state')" "0|||" "no operating system had agreed to anything"
+its_jobs
 
 # ---- stopped, replaced, started: jobs in every state ----
 

@@ -4,6 +4,7 @@
 #define PM_TEST_CONFIG_FILES_H
 
 #include "agent/config.h"
+#include "tests/unit/directory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +24,7 @@
 #define CREDENTIALS   "credentials ops { username = admin password-file = \"pw\" }\n"
 #define BMC           "bmc { address = \"10.0.0.1\" credentials = ops }"
 
-static char directory[] = "/tmp/pmstack-config.XXXXXX";
+static char directory[DIRECTORY_MAX];
 
 static inline const char *in_directory(const char *name)
 {
@@ -108,7 +109,7 @@ static inline bool refuses(const char *config, int line, const char *text)
 static inline int set_up(void **state)
 {
 	(void)state;
-	if (!mkdtemp(directory))
+	if (new_directory(directory, sizeof(directory)) < 0)
 		return -1;
 	write_text("pw", "geheim\n");
 	write_text("kg", "0x010203\n");

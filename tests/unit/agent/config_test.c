@@ -113,6 +113,11 @@ static void check_lab_machine(const struct pm_inventory *inventory, size_t i)
 	assert_false(machine->nics[1].has_mac);
 	snprintf(text, sizeof(text), "pmstack@lab%02zu", i + 1);
 	assert_string_equal(machine->host->ssh, text);
+	assert_string_equal(machine->host->user, "pmstack");
+	assert_string_equal(machine->host->address, text + strlen("pmstack@"));
+	assert_int_equal(machine->host->port, 2222);
+	assert_int_equal(machine->host->timeout_ms, 10000);
+	assert_int_equal(machine->host->poll_interval_ms, 300000); /* there is a probe */
 	snprintf(text, sizeof(text), "qemu+ssh://pmstack@lab%02zu/system", i + 1);
 	assert_string_equal(machine->hypervisors[0].uri, text);
 }
@@ -122,20 +127,27 @@ static void test_ranges_expand_in_step(void **state)
 	struct pm_inventory *inventory;
 
 	(void)state;
+	write_text("key", "x");
+	write_text("hosts", "x");
 	write_text(
 	    "ethers",
 	    "# comment\n52:54:0:aa:0:1 lab01\n52:54:00:aa:00:02\tlab02 # second\n52:54:00:aa:00:03 lab03\n");
 	inventory = load_good(
-	    "agent { ethers = ethers poll-interval = 45s misses = 4 power-interval = 5m }\n" CREDENTIALS
+	    "agent { ethers = ethers ssh-identity-file = key ssh-known-hosts = hosts ssh-parallel = 7 poll-interval = 45s misses = 4 power-interval = 5m }\n" CREDENTIALS
 	    "machine \"lab[01-03]\" { location = \"row 3, rack 7\"\n"
 	    "bmc { address = \"lab[01-03]-bmc\" credentials = ops timeout = 7s misses = 7 }\n"
 	    "nic eth0 { } nic eth1 { wol = udp address = \"192.168.3.255\" }\n"
-	    "probe { } host { ssh = \"pmstack@lab[01-03]\" }\n"
+	    "probe { } host { ssh = \"pmstack@lab[01-03]\" port = 2222 }\n"
 	    "stack { uri = \"qemu+ssh://pmstack@lab[01-03]/system\" } }\n");
 	assert_int_equal(inventory->machine_count, 3);
+	assert_string_equal(inventory->agent.ssh_identity_file, in_directory("key"));
+	assert_string_equal(inventory->agent.ssh_known_hosts, in_directory("hosts"));
+	assert_int_equal(inventory->agent.ssh_parallel, 7);
 	for (size_t i = 0; i < 3; i++)
 		check_lab_machine(inventory, i);
 	pm_inventory_free(inventory);
+	unlink(in_directory("key"));
+	unlink(in_directory("hosts"));
 }
 
 static void test_machine_keys(void **state)
@@ -181,7 +193,8 @@ static void test_machine_defaults(void **state)
 {
 	struct pm_inventory *inventory = load_good(
 	    "machine a { probe { } }\n" CREDENTIALS
-	    "machine b { bmc { address = \"10.0.0.1\" credentials = ops power-interval = 0m } host { local = true } }");
+	    "machine b { bmc { address = \"10.0.0.1\" credentials = ops power-interval = 0m } host { local = true } }\n"
+	    "machine c { host { local = true socket = \"/s\" timeout = 3s poll-interval = 2m } }");
 	const struct pm_machine_config *machine = inventory->machines;
 
 	(void)state;
@@ -198,6 +211,15 @@ static void test_machine_defaults(void **state)
 	assert_string_equal(machine[0].uuid, "");
 	assert_null(machine[0].bmc);
 	assert_null(machine[0].host);
+	assert_true(machine[1].host->local);
+	assert_string_equal(machine[1].host->socket, "/run/pmstack-host.sock");
+	assert_int_equal(machine[1].host->poll_interval_ms, 30000); /* it is what tells that it is on */
+	assert_string_equal(machine[2].host->socket, "/s");
+	assert_int_equal(machine[2].host->timeout_ms, 3000);
+	assert_int_equal(machine[2].host->poll_interval_ms, 120000);
+	assert_string_equal(inventory->agent.ssh_identity_file, "/etc/pmstack/id_ed25519");
+	assert_string_equal(inventory->agent.ssh_known_hosts, "/etc/pmstack/known_hosts");
+	assert_int_equal(inventory->agent.ssh_parallel, 32);
 	assert_int_equal(machine[1].off_method_count, 3);
 	assert_true(machine[1].host->local);
 	assert_int_equal(machine[1].bmc->timeout_ms, 5000);
@@ -284,6 +306,10 @@ static void test_warns(void **state)
 	    {"group g { }", "t.conf:1: group \"g\" has no members"},
 	    {"agent { ethers = broken }", "broken:1: ignored: not of the form"},
 	    {"machine \"a[1-1000]\" { }", "and 900 more warnings"},
+	    {"machine a { nic e { }\n host { local = yes } }",
+	     "t.conf:2: machine \"a\" has a host, but neither bmc nor probe: whether it is off cannot be seen"},
+	    {"agent { ssh-identity-file = pw\n ssh-known-hosts = none }\nmachine a { nic e { } host { ssh = b } }",
+	     "/none: No such file or directory; no host is asked before its key is there, from ssh-keyscan"},
 	};
 
 	(void)state;

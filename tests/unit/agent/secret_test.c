@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Secret files: what is read, what is refused, and that nothing is left behind. */
 #include "agent/secret.h"
+#include "tests/unit/directory.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -18,8 +19,8 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-static char directory[] = "/tmp/pmstack-secret.XXXXXX";
-static char path[64];
+static char directory[DIRECTORY_MAX];
+static char path[DIRECTORY_MAX + 16];
 
 static void write_file(const char *contents, size_t length, mode_t mode)
 {
@@ -290,7 +291,7 @@ static void test_many(void **state)
 static int set_up(void **state)
 {
 	(void)state;
-	if (!mkdtemp(directory))
+	if (new_directory(directory, sizeof(directory)) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/secret", directory);
 	return 0;

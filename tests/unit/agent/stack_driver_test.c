@@ -40,7 +40,7 @@ static uv_loop_t loop;
 static struct seen seen;
 static struct stack_connection *connection;
 static struct stack_times times; /* as they were */
-static char socket_path[64];
+static char socket_path[108];    /* sun_path (unix(7)) */
 static int listener = -1;
 static bool stopped;
 
@@ -174,7 +174,8 @@ static void listen_silently(char *uri, size_t size)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-	snprintf(socket_path, sizeof(socket_path), "/tmp/pmstack-unit.%d.sock", getpid());
+	snprintf(socket_path, sizeof(socket_path), "%s/pmstack-unit.%d.sock",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid());
 	unlink(socket_path);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

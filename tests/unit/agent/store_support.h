@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static char directory[64];
+static char directory[DIRECTORY_MAX];
 static struct pm_store *store;
 static struct pm_error err;
 
@@ -54,7 +54,7 @@ static inline int tear_down(void **state)
 /* Good for two calls. */
 static inline const char *in_directory(const char *name)
 {
-	static char paths[2][128];
+	static char paths[2][DIRECTORY_MAX + 64];
 	static unsigned next;
 	char *path = paths[next++ % LENGTH(paths)];
 
@@ -148,7 +148,7 @@ static inline const char *settings(void)
 	return seen;
 }
 
-static char last_text[256];
+static char last_text[256], last_boots[2][64], last_seen[64];
 
 static inline void note_state(const struct pm_stored_state *state, void *data)
 {
@@ -157,6 +157,12 @@ static inline void note_state(const struct pm_stored_state *state, void *data)
 	*last = *state;
 	snprintf(last_text, sizeof(last_text), "%s", state->last_result_text);
 	last->last_result_text = last_text;
+	snprintf(last_boots[0], sizeof(last_boots[0]), "%s", state->rest_boot);
+	snprintf(last_boots[1], sizeof(last_boots[1]), "%s", state->boot_id);
+	snprintf(last_seen, sizeof(last_seen), "%s", state->rest_seen);
+	last->rest_boot = last_boots[0];
+	last->boot_id = last_boots[1];
+	last->rest_seen = last_seen;
 }
 
 static inline uint32_t machine_index(const char *name, uint32_t first, uint32_t last)

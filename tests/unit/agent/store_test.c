@@ -249,6 +249,11 @@ static void test_the_last_state_of_a_machine(void **state)
 					   .on_count = UINT32_MAX,
 					   .off_count = 6,
 					   .bmc_down = true,
+					   .rest = 3,
+					   .gone = true,
+					   .rest_boot = "boot-1",
+					   .boot_id = "boot-2",
+					   .rest_seen = "ssh a 22 probe 1 a 0",
 					   .last_result = PM_RESULT_TIMEOUT,
 					   .last_result_text = "no answer after 20 s"};
 	struct pm_stored_state last = {0};
@@ -266,6 +271,11 @@ static void test_the_last_state_of_a_machine(void **state)
 	assert_int_equal(last.off_count, 6);
 	assert_true(last.bmc_down);
 	assert_false(last.unknown_told);
+	assert_int_equal(last.rest, 3);
+	assert_true(last.gone);
+	assert_string_equal(last.rest_boot, "boot-1");
+	assert_string_equal(last.boot_id, "boot-2");
+	assert_string_equal(last.rest_seen, "ssh a 22 probe 1 a 0");
 	assert_int_equal(last.last_result, PM_RESULT_TIMEOUT);
 	assert_string_equal(last.last_result_text, "no answer after 20 s");
 }

@@ -184,6 +184,7 @@ static const char version_3[] =
     " machines INTEGER NOT NULL, group_name TEXT NOT NULL, jobs INTEGER NOT NULL,"
     " succeeded INTEGER NOT NULL, failed INTEGER NOT NULL);"
     "INSERT INTO machine VALUES (5, 'web05');"
+    "INSERT INTO state VALUES (5, 4, 2, 1000, 5, 4, 0, 0, 1, '');"
     /* soft off, or else the BMC's off; then on */
     "INSERT INTO step VALUES (7, 1, 21, 0, 1, 2, 200, 0, 0, 3, 1, 'sent', 1000, 0),"
     " (7, 2, 17, 0, 2, 2, 30, 0, 1, 1, 1, '', 0, 0), (7, 3, 16, 0, 3, 4, 300, 0, 0, 1, 1, '', 0, 0);"
@@ -198,6 +199,7 @@ static const char version_3[] =
 
 static void test_a_file_of_version_3_is_taken_over(void **state)
 {
+	struct pm_stored_state last = {0};
 	uint32_t index;
 
 	(void)state;
@@ -213,6 +215,12 @@ static void test_a_file_of_version_3_is_taken_over(void **state)
 		assert_int_equal(last_notification.old_power_state, PM_POWER_OFF);
 		assert_int_equal(last_notification.vm, 0);
 		assert_string_equal(last_notification.vm_name, "");
+		assert_int_equal(pm_store_states_load(store, note_first_state, &last, &err), 0);
+		assert_int_equal(last.on_count, 5);
+		assert_int_equal(last.rest, 0); /* no operating system had agreed to anything */
+		assert_false(last.gone);
+		assert_string_equal(last.rest_boot, "");
+		assert_string_equal(last.boot_id, "");
 		assert_int_equal(pm_store_vm_index(store, 5, "uuid", &index, &err), 0);
 		assert_int_equal(index, 1);
 		close_store();

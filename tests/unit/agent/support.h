@@ -12,10 +12,12 @@
 #include "agent/job.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/os.h"
 #include "agent/poll.h"
 #include "agent/settings.h"
 #include "agent/state.h"
 #include "agent/vm.h"
+#include "tests/unit/directory.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -39,7 +41,7 @@
 struct world {
 	uv_loop_t loop;
 	struct pm_agent agent;
-	char directory[64];
+	char directory[DIRECTORY_MAX];
 };
 
 /* What was told, in order; world_sent_max of it are taken, then sending fails. */
@@ -58,8 +60,7 @@ static inline int world_send(const struct pm_notification *notification)
 
 static inline void make_directory(char *directory, size_t size)
 {
-	snprintf(directory, size, "/tmp/pmstack-unit.XXXXXX");
-	assert_non_null(mkdtemp(directory));
+	assert_int_equal(new_directory(directory, size), 0);
 }
 
 static inline void remove_directory(const char *directory)
@@ -293,6 +294,7 @@ static inline void world_free_machines(struct pm_agent *agent)
 		pm_event_free_all(agent->machines[i]);
 		pm_jobs_forget(agent->machines[i]);
 		pm_stack_free(agent->machines[i]);
+		pm_os_free(agent->machines[i]);
 		pm_flush_forget(agent->machines[i]);
 		free(agent->machines[i]->bmc);
 		free(agent->machines[i]->nics);
@@ -307,6 +309,7 @@ static inline void world_end(struct world *world)
 {
 	struct pm_agent *agent = &world->agent;
 
+	agent->stopping = true;
 	agent->flush_now = false; /* what is not written by now is lost */
 	world_free_machines(agent);
 	pm_polling_free(agent);
@@ -314,6 +317,8 @@ static inline void world_end(struct world *world)
 	pm_notify_free(agent);
 	pm_jobs_close(agent);
 	pm_timer_free(agent->flush_timer);
+	if (agent->host_runner)
+		agent->host_driver->stop(agent->host_runner, 0, world_ignore_timer, NULL);
 	uv_run(&world->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&world->loop), 0);
 	pm_inventory_free(agent->inventory);

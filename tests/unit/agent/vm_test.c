@@ -675,7 +675,7 @@ static void test_a_transition_is_shown(void **state)
 /* The agent ends, and another one begins with what is in the store. */
 static void restart(void)
 {
-	char directory[64];
+	char directory[DIRECTORY_MAX];
 	struct pm_inventory *inventory = world_inventory(1);
 	struct pm_agent *agent = &world.agent;
 	struct pm_error err = {""};

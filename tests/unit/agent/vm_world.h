@@ -6,6 +6,7 @@
 #ifndef PM_TEST_VM_WORLD_H
 #define PM_TEST_VM_WORLD_H
 
+#include "agent/os.h"
 #include "tests/unit/agent/stacks.h"
 
 #define HYPERVISORS_MAX 8
@@ -53,6 +54,11 @@ struct world_of_vms {
 	    *carriers[HYPERVISORS_MAX]; /* in which they really run; NULL: on the machine itself */
 	bool astray;                    /* of some of them nobody knows */
 	bool machine_on;
+	bool can_suspend, can_hibernate; /* whatever is known of that */
+	struct pm_host_config host;
+	struct pm_os os;
+	struct pm_nic nic;
+	struct pm_nic_config nic_config;
 	bool calm;   /* nothing happens but what the job does, and that goes well */
 	bool misled; /* the plan was made of what was out of date, and is not one that brings up */
 	bool hard;   /* the verb says that VMs are not asked */
@@ -244,6 +250,28 @@ static inline void go_astray(struct world_of_vms *world, struct pm_hypervisor *h
 	world->astray = true;
 }
 
+/* Its operating system can be asked, and what it can is known, or not. */
+static inline void add_host(struct world_of_vms *world)
+{
+	struct pm_machine *machine = &world->stack.machine;
+	struct pm_machine_config *config = &world->stack.config;
+
+	config->host = &world->host;
+	world->host.timeout_ms = 10000;
+	world->os.answers = chance(70);
+	world->os.report.can_suspend = world->can_suspend;
+	world->os.report.can_hibernate = world->can_hibernate;
+	machine->os = &world->os;
+	config->off_methods[0] = PM_OFF_HOST;
+	config->off_methods[1] = chance(80) ? PM_OFF_BMC_SOFT : PM_OFF_BMC;
+	config->off_methods[2] = PM_OFF_BMC;
+	config->off_method_count = 1 + repeatable_random(3);
+	world->nic_config.has_mac = chance(50);
+	world->nic = (struct pm_nic){.index = 1, .machine = machine, .config = &world->nic_config};
+	machine->nics = &world->nic;
+	machine->nic_count = 1;
+}
+
 static inline void random_world(struct world_of_vms *world)
 {
 	struct pm_machine *machine = &world->stack.machine;
@@ -254,6 +282,10 @@ static inline void random_world(struct world_of_vms *world)
 	world->machine_on = chance(90);
 	if (chance(10))
 		machine->bmc = NULL;
+	world->can_suspend = chance(60);
+	world->can_hibernate = chance(60);
+	if (chance(50))
+		add_host(world);
 	add_hypervisor(world, NULL);
 	for (unsigned i = 0; i < vms; i++) {
 		struct pm_hypervisor *on =
@@ -412,17 +444,45 @@ static inline bool connects(struct world_of_vms *world, const struct pm_step *st
 	return !world->broken[place];
 }
 
+static inline bool falls_asleep(struct world_of_vms *world, bool can)
+{
+	for (unsigned i = 0; can && !world->hard && i < world->stack.machine.vm_count; i++)
+		if (runs(world, place_of(world, world->stack.machine.vms[i])))
+			world->broken_rule = "a VM ran when its machine fell asleep";
+	world->machine_on &= !can; /* nothing runs any more, nor begins to */
+	return can;
+}
+
+static inline void machine_goes(struct world_of_vms *world, bool on)
+{
+	goes_off(world, NULL, true);
+	world->machine_on = on;
+}
+
 static inline bool act_on_machine(struct world_of_vms *world, const struct pm_step *step)
 {
 	switch (step->action) {
+	case PM_STEP_HOST_SUSPEND:
+		return falls_asleep(world, world->can_suspend);
+	case PM_STEP_HOST_HIBERNATE:
+		return falls_asleep(world, world->can_hibernate);
+	case PM_STEP_HOST_SHUTDOWN:
+		machine_goes(world, false);
+		return true;
+	case PM_STEP_HOST_REBOOT:
+		machine_goes(world, true);
+		return true;
+	case PM_STEP_HOST_INIT:
+		if (step->goal)
+			machine_goes(world, step->goal == PM_POWER_ON);
+		return true;
 	case PM_STEP_BMC_POWER_UP:
 	case PM_STEP_WAKE_SEND:
 		world->machine_on = true;
 		return true;
 	case PM_STEP_BMC_POWER_DOWN:
 	case PM_STEP_BMC_SOFT_SHUTDOWN:
-		goes_off(world, NULL, true);
-		world->machine_on = false;
+		machine_goes(world, false);
 		return true;
 	case PM_STEP_BMC_POWER_CYCLE:
 	case PM_STEP_BMC_HARD_RESET:
