@@ -24,6 +24,7 @@
 #define TIMEOUT_DEFAULT_S   600
 #define TIMEOUT_MAX_S       86400
 #define VM_TIMEOUT_S        180
+#define OVERDUE_MS          60000 /* to find out what became of what was agreed to */
 
 /* --- what is asked for ------------------------------------------------------------------------ */
 
@@ -50,10 +51,11 @@ struct pm_job_request pm_job_request_of(struct pm_machine *machine, enum pm_comm
 	return request;
 }
 
+/* By itself it goes by the stack. */
 static bool is_graceful(enum pm_command action)
 {
 	return action == PM_COMMAND_SHUTDOWN || action == PM_COMMAND_REBOOT || action == PM_COMMAND_SUSPEND ||
-	       action == PM_COMMAND_HIBERNATE;
+	       action == PM_COMMAND_HIBERNATE || action == PM_COMMAND_INIT;
 }
 
 static struct pm_job_spec spec_of(const struct pm_job_request *request)
@@ -110,7 +112,9 @@ static bool same_extent(const struct pm_job *job, const struct pm_job_spec *spec
 /* Not one that waits for its delay: who asks now does not mean then. */
 static bool asks_the_same(const struct pm_job *job, const struct pm_job_spec *spec)
 {
-	return job->steps && job->spec.action == spec->action && same_extent(job, spec) &&
+	bool same_level = spec->action != PM_COMMAND_INIT || job->spec.init_level == spec->init_level;
+
+	return job->steps && job->spec.action == spec->action && same_level && same_extent(job, spec) &&
 	       same_setting(&job->spec.setting, &spec->setting) &&
 	       job->list != &job->machine->agent->jobs_delayed;
 }
@@ -297,8 +301,7 @@ int pm_job_reserve(const struct pm_job_request *request, struct pm_job **out, st
 
 bool pm_job_is_careful(const struct pm_job *job)
 {
-	return job->machine->config->hypervisor_count && is_graceful(job->spec.action) &&
-	       job->spec.force != PM_FORCE_IMMEDIATELY;
+	return job->machine->config->hypervisor_count && pm_spec_is_graceful(&job->spec);
 }
 
 struct pm_job_spec pm_job_plan_spec(const struct pm_job *job)
@@ -425,6 +428,15 @@ void pm_job_cancel(struct pm_job *job)
 
 /* --- begin ------------------------------------------------------------------------------------ */
 
+static enum pm_power_state init_transition(const struct pm_job *job)
+{
+	bool off = job->machine->observed == PM_POWER_OFF;
+
+	return job->spec.init_level == 0 && !off ? PM_POWER_POWERING_OFF
+	       : job->spec.init_level == 6       ? PM_POWER_RESTARTING
+						 : 0;
+}
+
 enum pm_power_state pm_job_transition(const struct pm_job *job)
 {
 	switch (job->spec.action) {
@@ -439,6 +451,8 @@ enum pm_power_state pm_job_transition(const struct pm_job *job)
 	case PM_COMMAND_RESET:
 	case PM_COMMAND_REBOOT:
 		return PM_POWER_RESTARTING;
+	case PM_COMMAND_INIT:
+		return init_transition(job);
 	default:
 		return 0;
 	}
@@ -460,6 +474,8 @@ static void start_deadline(struct pm_job *job)
 	int64_t left_ms =
 	    job->not_before_ms + (int64_t)job->spec.timeout_s * 1000 - pm_steady_ms(job->machine->agent);
 
+	if (job->run->overdue && left_ms < OVERDUE_MS)
+		left_ms = OVERDUE_MS;
 	pm_timer_start(job->run->clock, left_ms > 0 ? (uint64_t)left_ms : 0);
 }
 
@@ -601,6 +617,8 @@ static bool is_repeatable(const struct pm_job *job)
 /* To be off is no wish of a reboot: done a second time it would be a second reboot. To be on again is one. */
 bool pm_step_is_repeatable(const struct pm_job *job, const struct pm_step *step)
 {
+	if (pm_step_is_of_host(step))
+		return pm_host_step_is_repeatable(step);
 	return !step->momentary && (pm_step_is_of_vm(step) || is_repeatable(job) ||
 				    (job->spec.action == PM_COMMAND_REBOOT && step->goal == PM_POWER_ON));
 }

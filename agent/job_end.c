@@ -197,6 +197,14 @@ void pm_job_finish(struct pm_job *job, enum pm_result result, const char *text)
 
 /* --- by their steps --------------------------------------------------------------------------- */
 
+/* Its alternative was tried, and has failed, too. */
+static bool is_replaced(const struct pm_job *job, unsigned index)
+{
+	const struct pm_step *next = &job->steps[index] + 1;
+
+	return index + 1 < job->step_count && next->alternative && pm_step_has_failed(next);
+}
+
 /* Of those that nothing took the place of, the one that failed first. NULL: none. */
 static const struct pm_step *first_failed(const struct pm_job *job)
 {
@@ -204,10 +212,9 @@ static const struct pm_step *first_failed(const struct pm_job *job)
 
 	for (unsigned i = 0; i < job->step_count; i++) {
 		const struct pm_step *step = &job->steps[i];
-		bool last = i + 1 == job->step_count || !pm_step_has_failed(step + 1) || !step[1].alternative;
 
-		if (pm_step_has_failed(step) && last && !pm_order_is_done(&job->run->order, i) &&
-		    (!first || step->end_ms < first->end_ms))
+		if (pm_step_has_failed(step) && !is_replaced(job, i) &&
+		    !pm_order_is_done(&job->run->order, i) && (!first || step->end_ms < first->end_ms))
 			first = step;
 	}
 	return first;
@@ -219,7 +226,8 @@ static const struct pm_step *last_done(const struct pm_job *job)
 	const struct pm_step *last = NULL;
 
 	for (unsigned i = 0; i < job->step_count; i++)
-		if (job->steps[i].state == PM_JOB_SUCCEEDED && job->steps[i].start_ms)
+		if (job->steps[i].state == PM_JOB_SUCCEEDED && job->steps[i].start_ms &&
+		    !(last && pm_step_adds_nothing(last, &job->steps[i])))
 			last = &job->steps[i];
 	return last;
 }
@@ -245,16 +253,60 @@ static void describe_result(const struct pm_job *job, bool good, const struct pm
 		pm_job_summarize_failure(job, step, text, size);
 }
 
+static const struct pm_step *last_begun(const struct pm_job *job)
+{
+	const struct pm_step *last = NULL;
+
+	for (unsigned i = 0; i < job->step_count; i++)
+		if (pm_step_has_ended(&job->steps[i]) && job->steps[i].start_ms)
+			last = &job->steps[i];
+	return last;
+}
+
+/* What has not begun is no longer to be: whether that lacks anything. Who has restarted need not be switched on. */
+static bool lacks_nothing(const struct pm_job *job)
+{
+	const struct pm_step *done = last_done(job);
+
+	for (unsigned i = 0; i < job->step_count; i++) {
+		const struct pm_step *step = &job->steps[i];
+
+		if (!pm_step_has_ended(step) && !step->alternative &&
+		    !(done && done->action == PM_STEP_HOST_REBOOT && step->action == PM_STEP_BMC_POWER_UP))
+			return false;
+	}
+	return true;
+}
+
+/* Only that was looked at which had been agreed to; how it ends. */
+static enum pm_result describe_overdue(const struct pm_job *job, const struct pm_step *step, char *text,
+				       size_t size)
+{
+	bool ends = pm_step_has_failed(step) || lacks_nothing(job);
+	const char *how = step->text ? step->text : "";
+
+	pm_text_format(
+	    text, size, "%s%s",
+	    ends ? "" : "the agent was away until the time for it was over, and nothing more was begun: ",
+	    how);
+	return ends ? step->result : PM_RESULT_INTERRUPTED;
+}
+
 void pm_job_finish_steps(struct pm_job *job)
 {
 	bool good = job->run->order.left == 0;
-	const struct pm_step *step = good ? last_done(job) : first_failed(job);
+	const struct pm_step *step = good                ? last_done(job)
+				     : job->run->overdue ? last_begun(job)
+							 : first_failed(job);
 	enum pm_result result = good ? good_result(job) : step ? step->result : PM_RESULT_INTERNAL_ERROR;
 	char text[256];
 
 	if (job->run->refused)
 		result = job->run->refused == -ENOMEM ? PM_RESULT_INTERNAL_ERROR : PM_RESULT_REJECTED;
-	describe_result(job, good, step, text, sizeof(text));
+	if (job->run->overdue && !good && step)
+		result = describe_overdue(job, step, text, sizeof(text));
+	else
+		describe_result(job, good, step, text, sizeof(text));
 	pm_job_finish(job, result, text);
 }
 

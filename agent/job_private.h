@@ -53,6 +53,7 @@ struct pm_job_run {
 	bool written;           /* the journal has its first step as begun */
 	bool resumed;           /* taken up after a restart: what begins now looks first */
 	int64_t age_ms;         /* resumed: so long ago it began */
+	bool overdue; /* its time was over by then: it is only looked what became of its last step */
 
 	struct pm_step_run *first, *last; /* the steps that run */
 	unsigned running, parked;
@@ -253,6 +254,9 @@ void pm_job_describe_run(const struct pm_step_run *run, const char *ago, char *t
 void pm_job_summarize_work(const struct pm_job *job, const char *ago, char *text, size_t size);
 void pm_job_summarize_failure(const struct pm_job *job, const struct pm_step *first, char *text, size_t size);
 void pm_job_summarize_success(const struct pm_job *job, char *text, size_t size);
+
+/* Whether it only found what a reboot by the operating system had done before it: that the machine is on. */
+bool pm_step_adds_nothing(const struct pm_step *before, const struct pm_step *step);
 
 /* A step's command in words. */
 const char *pm_step_words(const struct pm_step *step);

@@ -271,15 +271,21 @@ static int64_t allowed_ms(const struct pm_job *job)
 	return 1000 * (sum_s < job->spec.timeout_s ? sum_s : (int64_t)job->spec.timeout_s);
 }
 
-/* Hours later the wish may be nobody's any more. */
+static bool is_too_old(const struct loading *loading, const struct pm_job *job)
+{
+	return pm_steady_ms(loading->agent) - last_seen_ms(loading, job) > allowed_ms(job);
+}
+
+/* Hours later the wish may be nobody's any more. What a machine had agreed to is only looked at: it may be this agent's own. */
 static int check_age(const struct loading *loading, const struct pm_job *job, struct pm_error *err)
 {
 	int64_t now_ms = pm_steady_ms(loading->agent);
+	const struct pm_step *next = next_step(job);
 
 	if (now_ms < job->created_ms - SET_BACK_MAX_MS)
 		return pm_fail(err, ETIMEDOUT,
 			       "the clock was set back: whether its time is over cannot be told");
-	if (now_ms - last_seen_ms(loading, job) > allowed_ms(job))
+	if (is_too_old(loading, job) && !(next && pm_host_step_is_awaited(next)))
 		return pm_fail(err, ETIMEDOUT, "the agent was away until the time for it was over");
 	return 0;
 }
@@ -430,6 +436,7 @@ static int take_up(struct loading *loading, struct pm_job *job, struct pm_error 
 		error = hold(job, err);
 	if (error)
 		return error;
+	job->run->overdue = job->state != PM_JOB_SCHEDULED && is_too_old(loading, job);
 	pm_log(LOG_NOTICE, "%s: job %s (%s) is taken up again after a restart", job->machine->config->name,
 	       pm_job_title(job), pm_job_what(job));
 	bound_times(job);

@@ -188,7 +188,7 @@ static const struct pm_step *last_of_machine(const struct pm_job *job)
 		const struct pm_step *step = &job->steps[i];
 
 		if (step->action > PM_STEP_HYPERVISOR_CONNECT && step->state == PM_JOB_SUCCEEDED &&
-		    step->start_ms)
+		    step->start_ms && !(last && pm_step_adds_nothing(last, step)))
 			last = step;
 	}
 	return last;

@@ -19,10 +19,20 @@ static const char *what_of_vm(const struct pm_job *job)
 	return text;
 }
 
+static const char *run_level(const struct pm_job *job)
+{
+	static char text[16];
+
+	snprintf(text, sizeof(text), "init %u", job->spec.init_level);
+	return text;
+}
+
 const char *pm_job_what(const struct pm_job *job)
 {
 	if (job->spec.vm)
 		return what_of_vm(job);
+	if (job->spec.action == PM_COMMAND_INIT)
+		return run_level(job);
 	switch (job->spec.setting.command) {
 	case IPMI_SET_POWER_RESTORE_POLICY:
 		return "set power restore policy";
@@ -76,6 +86,12 @@ bool pm_step_has_failed(const struct pm_step *step)
 	return step->state > PM_JOB_SUCCEEDED;
 }
 
+bool pm_step_adds_nothing(const struct pm_step *before, const struct pm_step *step)
+{
+	return before->action == PM_STEP_HOST_REBOOT && step->action == PM_STEP_BMC_POWER_UP &&
+	       step->result == PM_RESULT_ALREADY_IN_STATE;
+}
+
 /* --- pmJobResultText -------------------------------------------------------------------------- */
 
 static const char *text_of_the_end(const struct pm_job *job)
@@ -106,7 +122,13 @@ static void describe_wait(const struct pm_job *job, char *text, size_t size)
 
 const char *pm_step_words(const struct pm_step *step)
 {
-	static const char *const words[] = {[PM_STEP_BMC_POWER_UP] = "power up",
+	static const char *const words[] = {[PM_STEP_HOST_SHUTDOWN] = "shutdown",
+					    [PM_STEP_HOST_REBOOT] = "reboot",
+					    [PM_STEP_HOST_SUSPEND] = "suspend",
+					    [PM_STEP_HOST_HIBERNATE] = "hibernate",
+					    [PM_STEP_HOST_INIT] = "init",
+					    [PM_STEP_HOST_ARM_WOL] = "arming of Wake-on-LAN",
+					    [PM_STEP_BMC_POWER_UP] = "power up",
 					    [PM_STEP_BMC_POWER_DOWN] = "power down",
 					    [PM_STEP_BMC_POWER_CYCLE] = "power cycle",
 					    [PM_STEP_BMC_HARD_RESET] = "hard reset",

@@ -99,18 +99,18 @@ struct pm_hypervisor *pm_step_hypervisor(const struct pm_machine *machine, const
 
 /* --- steps of the machine ----------------------------------------------------------------------- */
 
-static unsigned add(struct pm_draft *draft, enum pm_step_action action, enum pm_power_state goal,
-		    unsigned timeout_s)
+unsigned pm_draft_machine_step(struct pm_draft *draft, enum pm_step_action action, enum pm_power_state goal,
+			       unsigned timeout_s)
 {
 	return pm_draft_add(
 	    draft, &(struct pm_draft_step){
 		       .step = {.action = action, .goal = goal, .timeout_s = timeout_s ? timeout_s : 1}});
 }
 
-static unsigned add_momentary(struct pm_draft *draft, enum pm_step_action action, enum pm_power_state goal,
-			      unsigned timeout_s)
+unsigned pm_draft_momentary(struct pm_draft *draft, enum pm_step_action action, enum pm_power_state goal,
+			    unsigned timeout_s)
 {
-	unsigned number = add(draft, action, goal, timeout_s);
+	unsigned number = pm_draft_machine_step(draft, action, goal, timeout_s);
 
 	pm_draft_step(draft, number)->momentary = true;
 	return number;
@@ -122,7 +122,7 @@ static unsigned no_bmc(struct pm_draft *draft, enum pm_command action)
 					      draft->machine->config->name, pm_command_name(action)));
 }
 
-static int no_nic(const struct pm_machine *machine, uint32_t nic, struct pm_error *err)
+int pm_plan_no_nic(const struct pm_machine *machine, uint32_t nic, struct pm_error *err)
 {
 	const char *name = machine->config->name;
 
@@ -140,8 +140,8 @@ static unsigned add_wake(struct pm_draft *draft)
 	uint32_t nic = draft->spec->nic;
 
 	if (!pm_plan_nic(machine, nic))
-		return pm_draft_refuse(draft, no_nic(machine, nic, draft->err));
-	return add(draft, PM_STEP_WAKE_SEND, PM_POWER_ON, machine->config->on_timeout_s);
+		return pm_draft_refuse(draft, pm_plan_no_nic(machine, nic, draft->err));
+	return pm_draft_machine_step(draft, PM_STEP_WAKE_SEND, PM_POWER_ON, machine->config->on_timeout_s);
 }
 
 unsigned pm_draft_machine_on(struct pm_draft *draft, bool by_bmc)
@@ -153,40 +153,66 @@ unsigned pm_draft_machine_on(struct pm_draft *draft, bool by_bmc)
 		return add_wake(draft);
 	if (!machine->bmc)
 		return no_bmc(draft, PM_COMMAND_POWER_ON);
-	return add(draft, PM_STEP_BMC_POWER_UP, PM_POWER_ON, machine->config->on_timeout_s);
+	return pm_draft_machine_step(draft, PM_STEP_BMC_POWER_UP, PM_POWER_ON, machine->config->on_timeout_s);
+}
+
+/* 0: the machine has not what it needs. */
+static unsigned add_off_method(struct pm_draft *draft, enum pm_off_method method)
+{
+	const struct pm_machine_config *config = draft->machine->config;
+	unsigned off_s = config->off_timeout_s;
+
+	if (method == PM_OFF_HOST && config->host)
+		return draft->spec->action == PM_COMMAND_REBOOT
+			   ? pm_draft_momentary(draft, PM_STEP_HOST_REBOOT, PM_POWER_ON,
+						off_s + config->on_timeout_s)
+			   : pm_draft_machine_step(draft, PM_STEP_HOST_SHUTDOWN, PM_POWER_OFF, off_s);
+	if (method == PM_OFF_BMC_SOFT && draft->machine->bmc)
+		return pm_draft_machine_step(draft, PM_STEP_BMC_SOFT_SHUTDOWN, PM_POWER_OFF, off_s);
+	if (method == PM_OFF_BMC && draft->machine->bmc)
+		return pm_draft_machine_step(draft, PM_STEP_BMC_POWER_DOWN, PM_POWER_OFF, off_s);
+	return 0;
+}
+
+unsigned pm_draft_off_methods(struct pm_draft *draft, unsigned first, bool gently)
+{
+	const struct pm_machine_config *config = draft->machine->config;
+
+	for (size_t i = 0; i < config->off_method_count; i++) {
+		bool hard = config->off_methods[i] == PM_OFF_BMC;
+		unsigned number = hard && gently ? 0 : add_off_method(draft, config->off_methods[i]);
+
+		if (number && first)
+			pm_draft_step(draft, number)->alternative = true;
+		first = first ? first : number;
+	}
+	return first;
 }
 
 unsigned pm_draft_machine_off(struct pm_draft *draft)
 {
-	const struct pm_machine *machine = draft->machine;
-	const struct pm_machine_config *config = machine->config;
-	unsigned first = 0;
+	const struct pm_machine_config *config = draft->machine->config;
+	unsigned first = pm_draft_off_methods(draft, 0, false);
 
-	for (size_t i = 0; i < config->off_method_count; i++) {
-		enum pm_off_method method = config->off_methods[i];
-		unsigned number;
-
-		if (method == PM_OFF_HOST || !machine->bmc)
-			continue;
-		number =
-		    add(draft, method == PM_OFF_BMC_SOFT ? PM_STEP_BMC_SOFT_SHUTDOWN : PM_STEP_BMC_POWER_DOWN,
-			PM_POWER_OFF, config->off_timeout_s);
-		pm_draft_step(draft, number)->alternative = first != 0;
-		first = first ? first : number;
-	}
 	if (!first)
 		return pm_draft_refuse(
 		    draft,
-		    pm_fail(draft->err, EINVAL, "machine %s has none of its off-methods: %s needs a bmc%s",
+		    pm_fail(draft->err, EINVAL,
+			    "machine %s has none of its off-methods: %s needs a host or a bmc%s",
 			    config->name, pm_command_name(draft->spec->action),
 			    config->hypervisor_count ? "; pmJobScope stack leaves the machine alone" : ""));
 	return first;
 }
 
+/* Its operating system brings it up again by itself; a BMC makes sure of it, and does so after the other methods. */
 unsigned pm_draft_machine_up_again(struct pm_draft *draft, unsigned off)
 {
-	unsigned number = add(draft, PM_STEP_BMC_POWER_UP, PM_POWER_ON, draft->machine->config->on_timeout_s);
+	unsigned number;
 
+	if (!draft->machine->bmc)
+		return off;
+	number = pm_draft_machine_step(draft, PM_STEP_BMC_POWER_UP, PM_POWER_ON,
+				       draft->machine->config->on_timeout_s);
 	pm_draft_step(draft, number)->after = off;
 	return number;
 }
@@ -199,19 +225,21 @@ unsigned pm_draft_machine_by_bmc(struct pm_draft *draft, enum pm_command action)
 		return no_bmc(draft, action);
 	switch (action) {
 	case PM_COMMAND_POWER_OFF:
-		return add(draft, PM_STEP_BMC_POWER_DOWN, PM_POWER_OFF, config->off_timeout_s);
+		return pm_draft_machine_step(draft, PM_STEP_BMC_POWER_DOWN, PM_POWER_OFF,
+					     config->off_timeout_s);
 	case PM_COMMAND_SOFT_OFF:
-		return add(draft, PM_STEP_BMC_SOFT_SHUTDOWN, PM_POWER_OFF, config->off_timeout_s);
+		return pm_draft_machine_step(draft, PM_STEP_BMC_SOFT_SHUTDOWN, PM_POWER_OFF,
+					     config->off_timeout_s);
 	case PM_COMMAND_CYCLE:
-		return add_momentary(draft, PM_STEP_BMC_POWER_CYCLE, PM_POWER_ON, config->on_timeout_s);
+		return pm_draft_momentary(draft, PM_STEP_BMC_POWER_CYCLE, PM_POWER_ON, config->on_timeout_s);
 	case PM_COMMAND_RESET:
-		return add_momentary(draft, PM_STEP_BMC_HARD_RESET, PM_POWER_ON, config->on_timeout_s);
+		return pm_draft_momentary(draft, PM_STEP_BMC_HARD_RESET, PM_POWER_ON, config->on_timeout_s);
 	case PM_COMMAND_DIAGNOSTIC_INTERRUPT:
-		return add_momentary(draft, PM_STEP_BMC_DIAGNOSTIC_INTERRUPT, 0, ACCEPT_TIMEOUT_S);
+		return pm_draft_momentary(draft, PM_STEP_BMC_DIAGNOSTIC_INTERRUPT, 0, ACCEPT_TIMEOUT_S);
 	case PM_COMMAND_IDENTIFY:
-		return add(draft, PM_STEP_BMC_IDENTIFY, 0, ACCEPT_TIMEOUT_S);
+		return pm_draft_machine_step(draft, PM_STEP_BMC_IDENTIFY, 0, ACCEPT_TIMEOUT_S);
 	default:
-		return add(draft, PM_STEP_BMC_CONFIGURE, 0, ACCEPT_TIMEOUT_S);
+		return pm_draft_machine_step(draft, PM_STEP_BMC_CONFIGURE, 0, ACCEPT_TIMEOUT_S);
 	}
 }
 
@@ -219,14 +247,8 @@ unsigned pm_draft_machine_by_bmc(struct pm_draft *draft, enum pm_command action)
 
 static void plan_off(struct pm_draft *draft)
 {
-	unsigned off;
-	int error = pm_plan_check_alone(draft->machine, draft->spec, EINVAL, draft->err);
+	unsigned off = pm_draft_is_alone(draft) ? pm_draft_machine_off(draft) : 0;
 
-	if (error) {
-		pm_draft_refuse(draft, error);
-		return;
-	}
-	off = pm_draft_machine_off(draft);
 	if (off && draft->spec->action == PM_COMMAND_REBOOT)
 		pm_draft_machine_up_again(draft, off);
 }
@@ -260,22 +282,9 @@ static void plan_machine(struct pm_draft *draft, bool by_bmc)
 	case PM_COMMAND_NONE: /* a setting of the BMC */
 		pm_draft_machine_by_bmc(draft, spec->action);
 		break;
-	default:
-		pm_draft_no_host(draft);
+	default: /* suspend, hibernate, init, armWol */
+		pm_plan_host(draft);
 	}
-}
-
-void pm_draft_no_host(struct pm_draft *draft)
-{
-	enum pm_command action = draft->spec->action;
-	bool of_vms = (action == PM_COMMAND_SUSPEND || action == PM_COMMAND_HIBERNATE) &&
-		      draft->machine->config->hypervisor_count;
-
-	pm_draft_refuse(draft, pm_fail(draft->err, EINVAL,
-				       "%s acts on the machine's operating system, which this version cannot "
-				       "reach%s",
-				       pm_command_name(action),
-				       of_vms ? "; with pmJobScope stack it acts on the VMs alone" : ""));
 }
 
 /* --- what is asked for ----------------------------------------------------------------------------- */
@@ -296,40 +305,63 @@ bool pm_command_has_scope(enum pm_command action)
 	}
 }
 
+static bool has_scope(const struct pm_job_spec *spec)
+{
+	return pm_command_has_scope(spec->action) ||
+	       (spec->action == PM_COMMAND_INIT && pm_spec_takes_machine_down(spec));
+}
+
 /* Whether the machine's stack is part of it. */
 static bool has_stack(const struct pm_draft *draft)
 {
-	return draft->machine->config->hypervisor_count && pm_command_has_scope(draft->spec->action) &&
+	return draft->machine->config->hypervisor_count && has_scope(draft->spec) &&
 	       draft->spec->scope != PM_SCOPE_MACHINE;
 }
 
 /* A stack that is not known as a whole is none that could be brought down. */
 static int check_whole(const struct pm_machine *machine, const struct pm_job_spec *spec, struct pm_error *err)
 {
-	bool stack = pm_spec_is_graceful(spec) ||
-		     (pm_command_has_scope(spec->action) && spec->scope != PM_SCOPE_MACHINE);
+	bool stack = pm_spec_is_graceful(spec) || (has_scope(spec) && spec->scope != PM_SCOPE_MACHINE);
 
 	if (machine->hypervisor_count == machine->config->hypervisor_count || !stack)
 		return 0;
 	return pm_fail(err, ENOMEM, "no memory for the stack of machine %s", machine->config->name);
 }
 
-/* What this version has nothing to do it with is refused, not left out. */
+/* What there is nothing to do it with is refused, not left out. */
 static int check_spec(const struct pm_machine *machine, const struct pm_job_spec *spec, struct pm_error *err)
 {
-	const char *name = machine->config->name;
+	int error = pm_plan_check_arm(machine, spec, err);
 
-	if (spec->arm_wol)
-		return pm_fail(err, EINVAL, "machine %s has no host that could arm its NICs (pmJobArmWol)",
-			       name);
+	if (error)
+		return error;
+	if (spec->action == PM_COMMAND_INIT && has_scope(spec) && spec->scope == PM_SCOPE_STACK)
+		return pm_fail(
+		    err, EINVAL,
+		    "init %u takes machine %s down, which scope stack leaves up: set pmJobScope to "
+		    "machine or stackAndMachine",
+		    spec->init_level, machine->config->name);
 	if (!spec->vm && pm_command_has_scope(spec->action) && spec->scope == PM_SCOPE_STACK &&
 	    !machine->config->hypervisor_count)
 		return pm_fail(
 		    err, EINVAL,
 		    "machine %s has no stack, which scope stack acts on: set pmJobScope to machine or "
 		    "stackAndMachine",
-		    name);
+		    machine->config->name);
 	return check_whole(machine, spec, err);
+}
+
+static void plan_all(struct pm_draft *draft, bool by_bmc)
+{
+	unsigned arm = pm_draft_arm(draft);
+
+	if (draft->spec->vm)
+		pm_plan_vm(draft);
+	else if (has_stack(draft))
+		pm_plan_stack(draft);
+	else
+		plan_machine(draft, by_bmc);
+	pm_draft_after_arm(draft, arm);
 }
 
 int pm_plan(const struct pm_machine *machine, const struct pm_job_spec *spec, bool by_bmc,
@@ -341,14 +373,8 @@ int pm_plan(const struct pm_machine *machine, const struct pm_job_spec *spec, bo
 	*plan = (struct pm_plan){0};
 	if (error)
 		return error;
-	if (pm_draft_begin(&draft, machine, spec, err) == 0) {
-		if (spec->vm)
-			pm_plan_vm(&draft);
-		else if (has_stack(&draft))
-			pm_plan_stack(&draft);
-		else
-			plan_machine(&draft, by_bmc);
-	}
+	if (pm_draft_begin(&draft, machine, spec, err) == 0)
+		plan_all(&draft, by_bmc);
 	error = pm_draft_finish(&draft, plan);
 	pm_draft_free(&draft);
 	return error;

@@ -68,6 +68,12 @@ bool pm_step_takes_down(const struct pm_step *step);
 /* The hypervisor of a hypervisorConnect step; NULL: it is no longer configured, or the step is another one. */
 struct pm_hypervisor *pm_step_hypervisor(const struct pm_machine *machine, const struct pm_step *step);
 
+/* Whether VMs are asked, and what they stand on waits for them. */
+bool pm_spec_is_graceful(const struct pm_job_spec *spec);
+
+/* Whether it is done by the machine's operating system. */
+bool pm_step_is_of_host(const struct pm_step *step);
+
 /* Whether it is something that can be done to a VM. */
 bool pm_command_is_of_vm(enum pm_command action);
 

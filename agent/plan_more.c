@@ -91,6 +91,16 @@ static void note_connect(struct pm_draft *draft, unsigned number)
 		drafted->pending = number;
 }
 
+/* A machine that was to be suspended, without a step that does so. */
+static bool goes_off_instead(const struct pm_draft *draft)
+{
+	bool suspends = draft->spec->vm || draft->spec->scope == PM_SCOPE_STACK;
+
+	for (unsigned i = 0; i < draft->old_count; i++)
+		suspends |= draft->old[i].action == PM_STEP_HOST_SUSPEND;
+	return draft->spec->action == PM_COMMAND_SUSPEND && !suspends;
+}
+
 static void note_all(struct pm_draft *draft, const struct pm_step *steps, unsigned count)
 {
 	draft->old = steps;
@@ -105,9 +115,11 @@ static void note_all(struct pm_draft *draft, const struct pm_step *steps, unsign
 			note_connect(draft, number);
 		else if (vm)
 			note_vm(draft, number, &draft->vms[pm_draft_place(draft->machine, vm)]);
-		else if (step->action == PM_STEP_BMC_POWER_UP && !has_ended(step))
-			draft->machine_up = number;
+		else if ((step->action == PM_STEP_BMC_POWER_UP || step->action == PM_STEP_HOST_REBOOT) &&
+			 !group_has_ended(draft, number))
+			draft->machine_up = number; /* the BMC's comes last */
 	}
+	draft->saves = goes_off_instead(draft);
 }
 
 /* --- beside them -------------------------------------------------------------------------------- */

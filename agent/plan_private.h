@@ -69,6 +69,7 @@ struct pm_draft {
 	unsigned machine_up; /* of them, the one that brings the machine up again; 0: none */
 	bool *behind;        /* of them, those that wait for that one, by number; NULL: nobody asked yet */
 	bool only_new;       /* nothing more is done to VMs that they name */
+	bool saves; /* suspend that switches the machine off: what is in the memory of VMs would be lost */
 	struct pm_draft_step *steps; /* from number old_count + 1 on */
 	unsigned count;
 };
@@ -96,8 +97,39 @@ unsigned pm_draft_machine_on(struct pm_draft *draft, bool by_bmc);
 unsigned pm_draft_machine_up_again(struct pm_draft *draft, unsigned off);
 unsigned pm_draft_machine_by_bmc(struct pm_draft *draft, enum pm_command action);
 
-/* Refuses what only the operating system could do. */
-void pm_draft_no_host(struct pm_draft *draft);
+/* One step of the machine; likewise of what is sent at most once. */
+unsigned pm_draft_machine_step(struct pm_draft *draft, enum pm_step_action action, enum pm_power_state goal,
+			       unsigned timeout_s);
+unsigned pm_draft_momentary(struct pm_draft *draft, enum pm_step_action action, enum pm_power_state goal,
+			    unsigned timeout_s);
+
+/*
+ * Its off-methods, in their order; each is an alternative of the step `first`, or, with 0, of the first of them, whose number
+ * is returned. gently: without the one that pulls the plug. 0: it has none.
+ */
+unsigned pm_draft_off_methods(struct pm_draft *draft, unsigned first, bool gently);
+
+/* The refusal of what needs this NIC, or any, to have a MAC address. */
+int pm_plan_no_nic(const struct pm_machine *machine, uint32_t nic, struct pm_error *err);
+
+/* --- its operating system: agent/plan_host.c ---------------------------------------------------- */
+
+/* Whether the machine itself goes down, restarts or sleeps. */
+bool pm_spec_takes_machine_down(const struct pm_job_spec *spec);
+
+/* Whether its NICs can be armed, if that is asked for: 0, or -EINVAL. */
+int pm_plan_check_arm(const struct pm_machine *machine, const struct pm_job_spec *spec, struct pm_error *err);
+
+/* The step that arms its NICs; 0: none is wanted. And then, when all others are there: they wait for it. */
+unsigned pm_draft_arm(struct pm_draft *draft);
+void pm_draft_after_arm(struct pm_draft *draft, unsigned arm);
+
+/* The verbs of the machine alone that only its operating system can do. */
+void pm_plan_host(struct pm_draft *draft);
+
+/* The step, or the first of them: it sleeps, or, where it cannot, goes off; another run level. 0: refused. */
+unsigned pm_draft_machine_sleep(struct pm_draft *draft);
+unsigned pm_draft_machine_init(struct pm_draft *draft);
 
 /* --- the stack ---------------------------------------------------------------------------------- */
 
@@ -150,6 +182,9 @@ void pm_draft_stack_down(struct pm_draft *draft, unsigned before);
 int pm_plan_check_alone(const struct pm_machine *machine, const struct pm_job_spec *spec, int code,
 			struct pm_error *err);
 
+/* Whether it may, by that; else it is refused. */
+bool pm_draft_is_alone(struct pm_draft *draft);
+
 /* The refusal to start a VM that is no longer there once it is down. */
 int pm_draft_is_transient(const struct pm_draft *draft, const struct pm_vm *vm);
 
@@ -174,9 +209,6 @@ void pm_plan_vm(struct pm_draft *draft);
 
 /* Whether it can act on the stack, the machine, or both. */
 bool pm_command_has_scope(enum pm_command action);
-
-/* Whether VMs are asked, and what they stand on waits for them. */
-bool pm_spec_is_graceful(const struct pm_job_spec *spec);
 
 /* Whether it has something to do to this VM, as it is now. */
 bool pm_spec_brings_down(const struct pm_job_spec *spec, const struct pm_vm *vm);

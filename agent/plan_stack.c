@@ -25,6 +25,8 @@ bool pm_spec_is_graceful(const struct pm_job_spec *spec)
 	case PM_COMMAND_SUSPEND:
 	case PM_COMMAND_HIBERNATE:
 		return true;
+	case PM_COMMAND_INIT:
+		return pm_spec_takes_machine_down(spec) && spec->force != PM_FORCE_IMMEDIATELY;
 	default:
 		return false;
 	}
@@ -104,7 +106,7 @@ int pm_plan_check_alone(const struct pm_machine *machine, const struct pm_job_sp
 			struct pm_error *err)
 {
 	static const char instead[] =
-	    "pmJobScope stackAndMachine shuts them down first; softOff and powerOff leave the stack alone";
+	    "pmJobScope stackAndMachine brings them down first; softOff and powerOff leave the stack alone";
 	const struct pm_hypervisor *asked = find_asked(machine);
 	const char *name = machine->config->name, *action = pm_command_name(spec->action);
 	char up[192];
@@ -112,13 +114,22 @@ int pm_plan_check_alone(const struct pm_machine *machine, const struct pm_job_sp
 	if (describe_up(machine, up, sizeof(up)))
 		return pm_fail(err, code, "machine %s has %s: %s of the machine alone is refused; %s", name,
 			       up, action, instead);
-	if (asked && spec->force != PM_FORCE_IMMEDIATELY)
+	if (asked && pm_spec_is_graceful(spec))
 		return pm_fail(
 		    err, code,
 		    "hypervisor %s of machine %s does not answer, so that VMs may be up: %s of the "
 		    "machine alone is refused; %s",
 		    asked->config->shown, name, action, instead);
 	return 0;
+}
+
+bool pm_draft_is_alone(struct pm_draft *draft)
+{
+	int error = pm_plan_check_alone(draft->machine, draft->spec, EINVAL, draft->err);
+
+	if (error)
+		pm_draft_refuse(draft, error);
+	return !error;
 }
 
 /* --- steps -------------------------------------------------------------------------------------- */
@@ -246,14 +257,16 @@ bool pm_draft_mark_below(struct pm_draft *draft, unsigned place)
 
 static bool ends_life(const struct pm_draft *draft)
 {
-	return draft->spec->action == PM_COMMAND_SHUTDOWN || draft->spec->action == PM_COMMAND_REBOOT;
+	return draft->spec->action != PM_COMMAND_SUSPEND && draft->spec->action != PM_COMMAND_HIBERNATE;
 }
 
 /* What is in the memory of a VM that is stopped is left as it is, unless it is to be shut down. */
 static bool goes_down(const struct pm_draft *draft, const struct pm_draft_hypervisor *hypervisor,
 		      const struct pm_vm *vm)
 {
-	return pm_spec_brings_down(draft->spec, vm) && (ends_life(draft) || !hypervisor->frozen);
+	bool down = draft->saves ? pm_vm_is_up(vm) : pm_spec_brings_down(draft->spec, vm);
+
+	return down && (ends_life(draft) || !hypervisor->frozen);
 }
 
 /* Rebooted as it stands, and not shut down and started. */
@@ -270,7 +283,7 @@ static enum pm_step_action way_down(const struct pm_draft *draft, const struct p
 {
 	switch (draft->spec->action) {
 	case PM_COMMAND_SUSPEND:
-		return PM_STEP_VM_PAUSE;
+		return draft->saves ? PM_STEP_VM_SAVE : PM_STEP_VM_PAUSE;
 	case PM_COMMAND_HIBERNATE:
 		return PM_STEP_VM_SAVE;
 	default:
@@ -505,11 +518,24 @@ void pm_draft_autostart(struct pm_draft *draft, unsigned machine)
 
 /* --- verbs -------------------------------------------------------------------------------------- */
 
+static unsigned machine_down(struct pm_draft *draft)
+{
+	switch (draft->spec->action) {
+	case PM_COMMAND_SUSPEND:
+	case PM_COMMAND_HIBERNATE:
+		return pm_draft_machine_sleep(draft);
+	case PM_COMMAND_INIT:
+		return pm_draft_machine_init(draft);
+	default:
+		return pm_draft_machine_off(draft);
+	}
+}
+
 static void plan_gracefully(struct pm_draft *draft)
 {
 	bool machine = draft->spec->scope == PM_SCOPE_STACK_AND_MACHINE;
 	bool reboot = draft->spec->action == PM_COMMAND_REBOOT;
-	unsigned off = machine ? pm_draft_machine_off(draft) : 0;
+	unsigned off = machine ? machine_down(draft) : 0;
 	unsigned on = off && reboot ? pm_draft_machine_up_again(draft, off) : 0;
 
 	if (draft->error)
@@ -570,8 +596,8 @@ static void plan_at_once(struct pm_draft *draft)
 
 	if (draft->spec->scope == PM_SCOPE_STACK)
 		ask_at_once(draft);
-	else if (action == PM_COMMAND_SHUTDOWN)
-		number = pm_draft_machine_off(draft);
+	else if (action == PM_COMMAND_SHUTDOWN || action == PM_COMMAND_INIT)
+		number = machine_down(draft);
 	else
 		number =
 		    pm_draft_machine_by_bmc(draft, action == PM_COMMAND_REBOOT ? PM_COMMAND_RESET : action);
@@ -581,12 +607,7 @@ static void plan_at_once(struct pm_draft *draft)
 
 void pm_plan_stack(struct pm_draft *draft)
 {
-	const struct pm_job_spec *spec = draft->spec;
-	bool machine = spec->scope == PM_SCOPE_STACK_AND_MACHINE;
-
-	if (machine && (spec->action == PM_COMMAND_SUSPEND || spec->action == PM_COMMAND_HIBERNATE))
-		pm_draft_no_host(draft);
-	else if (pm_spec_is_graceful(spec))
+	if (pm_spec_is_graceful(draft->spec))
 		plan_gracefully(draft);
 	else
 		plan_at_once(draft);

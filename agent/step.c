@@ -39,6 +39,8 @@ static const struct pm_step_kind *kind_of(const struct pm_step *step)
 {
 	if (pm_step_is_of_vm(step))
 		return &pm_step_vm;
+	if (pm_step_is_of_host(step))
+		return &pm_step_host;
 	switch (step->action) {
 	case PM_STEP_HYPERVISOR_CONNECT:
 		return &pm_step_connect;
@@ -249,7 +251,8 @@ void pm_step_reached(struct pm_step_run *run, const char *note)
 	else
 		snprintf(when, sizeof(when), "%.1f s after the command",
 			 (double)(pm_step_now(run) - run->begun_ms) / 1000.0);
-	snprintf(text, sizeof(text), "%s, observed by the %s %s%s", pm_power_state_name(machine->observed),
+	snprintf(text, sizeof(text), "%s%s, observed by the %s %s%s",
+		 pm_host_step_instead(run->job, pm_step_of(run)), pm_power_state_name(machine->observed),
 		 pm_machine_source(machine), when, note);
 	pm_step_done(run, PM_RESULT_OK, text);
 }
@@ -373,7 +376,7 @@ static void show_transition(const struct pm_job *job, const struct pm_step *step
 
 	if (pm_job_is_plain(job))
 		return; /* since it began */
-	if (is_of_machine(step))
+	if (is_of_machine(step) && step->action != PM_STEP_HOST_ARM_WOL)
 		pm_state_transition(machine, pm_job_transition(job));
 	else if (pm_step_is_of_vm(step) && drains && !job->spec.vm && !machine->transition)
 		pm_state_transition(machine, PM_POWER_DRAINING);
@@ -528,6 +531,8 @@ static void begin_ready(struct pm_job *job)
 	const struct pm_order *order = &job->run->order;
 	unsigned next;
 
+	if (job->run->overdue) /* it was only to be seen what became of what was at work */
+		return;
 	count_steps(job);
 	for (unsigned first = pm_order_first(order); first != PM_ORDER_NONE; first = next) {
 		next = pm_order_next(order, first);
@@ -541,7 +546,7 @@ static bool is_finished(struct pm_job *job)
 	struct pm_error err = {""};
 	int added;
 
-	if (job->run->order.left || pm_job_is_plain(job))
+	if (job->run->order.left || pm_job_is_plain(job) || job->run->overdue)
 		return true;
 	added = pm_steps_add_last(job, &err);
 	if (added >= 0)

@@ -8,12 +8,14 @@
  *   step_bmc.c     chassis control and settings of its BMC
  *   step_wake.c    magic packets
  *   step_vm.c      steps of VMs
+ *   step_host*.c   steps of the machine's operating system
  *   step_connect.c waiting for a hypervisor
  *   step_look.c    what stands on a VM or the machine, before that goes down
  */
 #ifndef PM_STEP_H
 #define PM_STEP_H
 
+#include "agent/host/host.h"
 #include "agent/job.h"
 #include "agent/plan.h"
 #include "agent/stack/stack.h"
@@ -62,7 +64,8 @@ struct pm_step_kind {
 	void (*over)(struct pm_step_run *run);
 };
 
-extern const struct pm_step_kind pm_step_bmc, pm_step_wake, pm_step_vm, pm_step_connect, pm_step_nothing;
+extern const struct pm_step_kind pm_step_bmc, pm_step_wake, pm_step_vm, pm_step_connect, pm_step_host,
+    pm_step_nothing;
 
 /* Of a step of the BMC. */
 struct pm_bmc_step {
@@ -95,6 +98,27 @@ struct pm_vm_step {
 	bool plain;        /* it cannot suspend itself: its hypervisor pauses it */
 	bool doubt;        /* whether it was done is to be seen */
 	bool was_off;
+};
+
+/* Of one of the operating system. */
+struct pm_host_step {
+	struct host_op *op;
+	bool reporting;             /* that asks only which boot it is */
+	char boot_id[HOST_ID_SIZE]; /* the boot that is to go down; "" : not known yet */
+	char target[320];           /* where it is reached */
+	bool perhaps;               /* a restart found that this boot may have been asked */
+	bool agreed;                /* it said that it goes, */
+	bool doubt;                 /* or did not answer: whether it goes is to be seen */
+	bool busy;                  /* it tells others what it has learnt */
+
+	/* loop times, 0: never, or not now */
+	uint64_t silent_ms;    /* since when nobody is there to be asked */
+	uint64_t away_ms;      /* it was seen gone last */
+	uint64_t off_ms;       /* since when it is seen off */
+	uint64_t asked_ms;     /* in doubt: whether it is still there was asked */
+	uint64_t last_look_ms; /* likewise, before something harder is tried */
+
+	int64_t slept_ms; /* of the agent's own host, when it was told to sleep: so long it had slept */
 };
 
 /* A hypervisor that is asked what runs on it. */
@@ -141,6 +165,7 @@ struct pm_step_run {
 	struct pm_bmc_step bmc;
 	struct pm_wake_step wake;
 	struct pm_vm_step vm;
+	struct pm_host_step host;
 };
 
 /* --- for the kinds of steps ------------------------------------------------------------------- */
@@ -184,6 +209,17 @@ const char *pm_machine_source(const struct pm_machine *machine);
 
 /* How long the machine's own source may take to say how it is. */
 uint64_t pm_machine_look_ms(const struct pm_machine *machine);
+
+/* --- step_host.c ------------------------------------------------------------------------------ */
+
+/* Whether, after a restart, it may be done (again): it was not sent yet, or harms nobody as only the boot that was asked does it. */
+bool pm_host_step_is_repeatable(const struct pm_step *step);
+
+/* Whether it was agreed to, so that all that is left is to see what became of it. */
+bool pm_host_step_is_awaited(const struct pm_step *step);
+
+/* "it cannot suspend ...: switched off instead, ...; " for a step that switches off in a job that was to sleep; else "". */
+const char *pm_host_step_instead(const struct pm_job *job, const struct pm_step *step);
 
 /* --- step_vm.c, step_look.c ------------------------------------------------------------------- */
 

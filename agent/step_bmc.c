@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Steps of a BMC, chassis control and settings: sends, waits until the goal is observed, repeats what may be repeated. */
 #include "agent/job_private.h"
+#include "agent/os.h"
 #include "agent/outcome.h"
 #include "agent/poll.h"
 #include "agent/state.h"
@@ -135,9 +136,23 @@ static void wait_for_goal(struct pm_step_run *run)
 	pm_timer_start(run->timer, TICK_MS);
 }
 
+/* What slept has lost its power, and is off like any other. */
+static void end_sleep(struct pm_machine *machine, const struct pm_step *step)
+{
+	enum pm_rest rest = machine->os ? machine->os->rest : PM_REST_NONE;
+	bool cuts = pm_step_is_control(step) && pm_step_control(step) != IPMI_POWER_UP &&
+		    pm_step_control(step) != IPMI_SOFT_SHUTDOWN &&
+		    pm_step_control(step) != IPMI_DIAGNOSTIC_INTERRUPT;
+
+	if (cuts && (rest == PM_REST_SUSPENDED || rest == PM_REST_HIBERNATED))
+		pm_os_rests(machine, PM_REST_NONE, "");
+}
+
 static void accepted(struct pm_step_run *run)
 {
 	const struct pm_step *step = pm_step_of(run);
+
+	end_sleep(run->job->machine, step);
 
 	run->acted = true;
 	run->bmc.doubt = false;

@@ -5,6 +5,7 @@
 #include "agent/mib/job_rows.h"
 #include "agent/mib/mib.h"
 #include "agent/notify.h"
+#include "agent/os.h"
 #include "agent/plan.h"
 #include "agent/state.h"
 
@@ -194,7 +195,7 @@ static bool get(const struct pm_row *row, unsigned column, struct pm_value *valu
 	case POWER_WATTS:
 		return get_watts(machine, value);
 	case OS_REACHABLE:
-		return pm_value_integer(value, machine->os_reachable);
+		return pm_value_integer(value, pm_os_reachable(machine));
 	case POWER_ON_COUNT:
 		return pm_value_unsigned(value, machine->on_count);
 	case POWER_OFF_COUNT:

@@ -21,7 +21,7 @@
 
 /* What a kill cannot take away: the machine, and what managers were told. */
 struct outside {
-	char directory[64];
+	char directory[DIRECTORY_MAX];
 	bool on;
 	bool deaf; /* the operating system does not shut down */
 	bool queued;

@@ -13,32 +13,13 @@
 
 #include "agent/job_private.h"
 #include "tests/unit/agent/fake_bmc.h"
+#include "tests/unit/agent/fast_time.h"
 #include "tests/unit/agent/jobs.h"
 #include "tests/unit/agent/vms.h"
-
-#include <sys/syscall.h>
-#include <time.h>
 
 #define TURN_MS   5
 #define REPORT_MS 500
 #define LONGEST_S 900
-
-static _Atomic int64_t passed_ms; /* so much time has passed that did not */
-
-/* libuv's clock, and everybody else's. */
-int clock_gettime(clockid_t clock, struct timespec *time)
-{
-	static _Atomic int64_t begun_s;
-	int result = (int)syscall(SYS_clock_gettime, clock, time);
-
-	if (clock != CLOCK_MONOTONIC)
-		return result;
-	if (!begun_s)
-		begun_s = time->tv_sec;
-	time->tv_sec = begun_s + passed_ms / 1000;
-	time->tv_nsec = passed_ms % 1000 * 1000000;
-	return result;
-}
 
 static struct world world;
 static struct pm_agent *agent = &world.agent;
@@ -110,13 +91,18 @@ static inline void machine_moves(void)
 	}
 }
 
+static void (*machine_has_more)(void); /* what else there is of it lives in each turn, too; NULL: nothing */
+
 static inline void machine_lives(void)
 {
 	machine_moves();
+	if (machine_has_more)
+		machine_has_more();
 	if (!machine || passed_ms < real.report_ms)
 		return;
 	real.report_ms = passed_ms + REPORT_MS;
-	bmc_says(machine, real.on);
+	if (machine->bmc)
+		bmc_says(machine, real.on);
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------- */
@@ -205,11 +191,10 @@ static inline void open_witness(void)
 	witness = fake_hypervisor.open(&world.loop, &options);
 }
 
-static inline int set_up(void **state)
+static inline struct pm_inventory *stack_inventory(void)
 {
 	struct pm_inventory *inventory = world_inventory(1);
 
-	(void)state;
 	passed_ms = 0;
 	memset(&real, 0, sizeof(real));
 	real.on = true;
@@ -217,6 +202,11 @@ static inline int set_up(void **state)
 	make_stack();
 	give_bmc_config(&inventory->machines[0], NULL, 623);
 	give_stack_configs(&inventory->machines[0]);
+	return inventory;
+}
+
+static inline void open_stack_world(struct pm_inventory *inventory)
+{
 	world_begin(&world, inventory);
 	fake_bmc_loop = &world.loop;
 	fake_bmc_reply_ms = 20;
@@ -231,6 +221,12 @@ static inline int set_up(void **state)
 	pm_stack_apply(machine);
 	until(all_are_up() && machine->observed == PM_POWER_ON && machine->vm_count == 6);
 	fake_log_clear();
+}
+
+static inline int set_up(void **state)
+{
+	(void)state;
+	open_stack_world(stack_inventory());
 	return 0;
 }
 

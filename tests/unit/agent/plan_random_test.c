@@ -17,8 +17,8 @@ static struct pm_job_spec random_spec(const struct world_of_vms *world)
 
 	if (chance(50)) {
 		static const enum pm_command graceful[] = {PM_COMMAND_SHUTDOWN, PM_COMMAND_REBOOT,
-							   PM_COMMAND_SUSPEND, PM_COMMAND_HIBERNATE,
-							   PM_COMMAND_POWER_ON};
+							   PM_COMMAND_SUSPEND,  PM_COMMAND_HIBERNATE,
+							   PM_COMMAND_POWER_ON, PM_COMMAND_INIT};
 
 		spec.action = graceful[repeatable_random(LENGTH(graceful))];
 	}
@@ -27,6 +27,8 @@ static struct pm_job_spec random_spec(const struct world_of_vms *world)
 		spec.vm = repeatable_random((uint32_t)world->stack.machine.vm_count + 2);
 	spec.timeout_s = chance(30) ? 0 : 1 + repeatable_random(2000);
 	spec.vm_timeout_s = 1 + repeatable_random(300);
+	spec.init_level = (uint8_t)repeatable_random(7);
+	spec.arm_wol = chance(10);
 	return spec;
 }
 
@@ -64,11 +66,12 @@ static void check_step(const struct pm_step *steps, unsigned count, unsigned pla
 		assert_non_null(step->target);
 	if (is_of_vm(step))
 		assert_true(step->vm && pm_step_vm_goal(step) && step->goal == 0);
-	assert_int_equal(step->momentary, step->action == PM_STEP_VM_REBOOT ||
-					      step->action == PM_STEP_VM_RESET ||
-					      step->action == PM_STEP_BMC_POWER_CYCLE ||
-					      step->action == PM_STEP_BMC_HARD_RESET ||
-					      step->action == PM_STEP_BMC_DIAGNOSTIC_INTERRUPT);
+	assert_int_equal(step->momentary,
+			 step->action == PM_STEP_VM_REBOOT || step->action == PM_STEP_VM_RESET ||
+			     step->action == PM_STEP_HOST_REBOOT || step->action == PM_STEP_HOST_INIT ||
+			     step->action == PM_STEP_BMC_POWER_CYCLE ||
+			     step->action == PM_STEP_BMC_HARD_RESET ||
+			     step->action == PM_STEP_BMC_DIAGNOSTIC_INTERRUPT);
 	if (!step->alternative)
 		return;
 	assert_true(place > 0 && step->after == 0 && step->before == steps[place - 1].before);
@@ -131,7 +134,8 @@ static void check_heights(const struct world_of_vms *world, const struct pm_plan
 		const struct pm_step *step = &plan->steps[i];
 		unsigned highest = 0;
 
-		if (step->action == PM_STEP_VM_RESUME || step->action == PM_STEP_STATE_WAIT)
+		if (step->action == PM_STEP_VM_RESUME || step->action == PM_STEP_STATE_WAIT ||
+		    step->action == PM_STEP_HOST_ARM_WOL)
 			return;
 		for (unsigned j = 0; j < plan->count; j++)
 			if (is_of_vm(step) && is_of_vm(&plan->steps[j]) &&
@@ -144,12 +148,19 @@ static void check_heights(const struct world_of_vms *world, const struct pm_plan
 	}
 }
 
+static bool takes_down(unsigned level)
+{
+	return level == 0 || level == 1 || level == 6;
+}
+
 static bool is_graceful(const struct pm_job_spec *spec)
 {
 	switch (spec->action) {
 	case PM_COMMAND_SHUTDOWN:
 	case PM_COMMAND_REBOOT:
 		return spec->force != PM_FORCE_IMMEDIATELY;
+	case PM_COMMAND_INIT:
+		return spec->force != PM_FORCE_IMMEDIATELY && takes_down(spec->init_level);
 	default:
 		return spec->action == PM_COMMAND_SUSPEND || spec->action == PM_COMMAND_HIBERNATE;
 	}
@@ -472,6 +483,10 @@ static bool may_fail(const struct work *work, const struct pm_step *step)
 	const struct pm_vm *vm = pm_machine_vm(&work->world->stack.machine, step->vm);
 	const struct pm_hypervisor *hypervisor = pm_step_hypervisor(&work->world->stack.machine, step);
 
+	if (step->action == PM_STEP_HOST_SUSPEND)
+		return !work->world->can_suspend;
+	if (step->action == PM_STEP_HOST_HIBERNATE)
+		return !work->world->can_hibernate;
 	if (hypervisor)
 		return work->world->hopeless[hypervisor - work->world->stack.hypervisors] ||
 		       (!ground_runs(work->world, hypervisor) &&
@@ -585,7 +600,8 @@ static void check_the_end(const struct work *work)
 		if (spec->action == PM_COMMAND_SUSPEND)
 			assert_false(runs(world, place));
 	}
-	if (!spec->vm && spec->scope != PM_SCOPE_STACK && spec->action == PM_COMMAND_SHUTDOWN)
+	if (!spec->vm && ((spec->scope != PM_SCOPE_STACK && spec->action == PM_COMMAND_SHUTDOWN) ||
+			  (spec->action == PM_COMMAND_INIT && spec->init_level == 0)))
 		assert_false(world->machine_on);
 	if (spec->vm && spec->action == PM_COMMAND_POWER_ON && world->calm)
 		assert_true(runs(world, spec->vm - 1));

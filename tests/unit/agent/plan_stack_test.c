@@ -315,12 +315,12 @@ static void test_refusals_say_what_would_be_right(void **state)
 	small(&stack);
 	check_refusal(&stack, PM_COMMAND_SHUTDOWN, MACHINE, 0, "3 VMs up (v1, v2, v4)");
 	check_refusal(&stack, PM_COMMAND_REBOOT, MACHINE, 0,
-		      "pmJobScope stackAndMachine shuts them down first");
+		      "pmJobScope stackAndMachine brings them down first");
 	check_refusal(&stack, PM_COMMAND_SHUTDOWN, MACHINE, 9, "machine m1 has no VM 9 (pmJobVm)");
 	check_refusal(&stack, PM_COMMAND_RESET, MACHINE, 5, "VM v5 of machine m1 is down");
 	check_refusal(&stack, PM_COMMAND_WAKE, MACHINE, 1, "wake is nothing that can be done to a VM");
 	check_refusal(&stack, PM_COMMAND_SUSPEND, BOTH, 0, "with pmJobScope stack it acts on the VMs alone");
-	check_refusal(&stack, PM_COMMAND_INIT, MACHINE, 0, "operating system");
+	check_refusal(&stack, PM_COMMAND_INIT, MACHINE, 0, "no host section");
 	vm_is(&stack.vms[0], PM_VM_PAUSED);
 	stack.hypervisors[1].up = false;
 	stack.hypervisors[1].frozen = true;
