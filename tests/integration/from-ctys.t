@@ -11,8 +11,10 @@ set -u
 # shellcheck source=tests/integration/jobs.sh
 . "$(dirname "$0")/jobs.sh"
 lab_begin "$@"
+# shellcheck source=tests/integration/host.sh
+. "$(dirname "$0")/host.sh"
 
-# ---- given: a machine with a BMC and three VMs, of which one is a hypervisor with two VMs on it ----
+# ---- given: a machine with a BMC, an operating system, and three VMs, of which one is a hypervisor with two VMs on it ----
 
 lab_snmptrapd
 lab_snmpd || bail_out "no master agent"
@@ -23,11 +25,20 @@ lab_test_vms outer web 2
 lab_test_vms inner app 1
 for vm in web1 web2; do libvirt outer start "$vm"; done >/dev/null
 libvirt inner start app1 >/dev/null
+# What stands in for pmstack-host agrees to everything and does nothing.
+hosts_begin
+sed -i 's/"hibernate":false/"hibernate":true/' "$HOSTS/bin/helper"
+host_sshd 1
+host_known 1
+install -o "$LAB_AGENT_USER" -m 600 "$HOSTS/id" "$LAB/etc/id"
+chmod 644 "$HOSTS/known_hosts"
 lab_agent_conf <<END
-agent { poll-interval = 1s }
+agent { poll-interval = 1s  ssh-identity-file = "$LAB/etc/id"  ssh-known-hosts = "$HOSTS/known_hosts" }
 credentials "lab" { username = "$LAB_BMC_USER"  password-file = "$LAB_BMC_PASSWORD_FILE"  cipher-suites = { 3 } }
 machine "room1" {
   bmc { address = "$(bmc_address room1)"  credentials = "lab" }
+  host { ssh = "root@$(host_address 1)" }
+  nic "eth0" { mac = "52:54:00:00:00:01" }
   stack { uri = "$(libvirt_uri outer)"  guest "test" { uri = "$(libvirt_uri inner)" } }
 }
 END
@@ -35,6 +46,7 @@ lab_agent || bail_out "no agent"
 all_up() { value_is pmMachineVmRunning.1 5 && state_is 1 on; }
 wait_until "$WAIT_S" all_up
 ok $? "the machine is on, with five VMs at two depths"
+becomes pmNicArmed.1.1 armed "its operating system has told what it is"
 vm=$(snmp_as reader walk pmVmDepth | sed -n 's/^pmVmDepth\.1\.\([0-9]*\) 2 .*/\1/p' | head -n 1)
 parent=$(value "pmVmParent.1.$vm")
 
@@ -54,15 +66,20 @@ ok "$(($(wc -l <"$LAB/sets") < 30))" "there are $(wc -l <"$LAB/sets") of them"
 
 # What each job on the page plans, told by its arguments: steps with (VMs at depth 2) (VMs on the machine) and the rest.
 plan_of() {
-    local deep=$1 shallow=$2
+    local deep=$1 shallow=$2 off='1 hostShutdown+1 bmcSoftShutdown+1 bmcPowerDown'
     case $3 in
+    *"suspend"*"stackAndMachine"*) printf '1 hostArmWol+%d vmPause+1 hostSuspend' $((deep + shallow)) ;;
+    *"hibernate"*"stackAndMachine"*) printf '1 hostArmWol+%d vmSave+1 hostHibernate' $((deep + shallow)) ;;
+    *"= init"*"stackAndMachine"*) printf '%d vmShutdown+1 hostInit' $((deep + shallow)) ;;
+    *"= init"*) printf '1 hostInit' ;;
+    *"ArmWol"*) printf '1 hostArmWol+%d vmShutdown+%s' $((deep + shallow)) "$off" ;;
     *"pmJobVm."*) printf '1 vmShutdown' ;;
-    *"shutdown"*"stackAndMachine"*"immediately"*) printf '3 vmDestroy+1 bmcSoftShutdown+1 bmcPowerDown' ;;
+    *"shutdown"*"stackAndMachine"*"immediately"*) printf '3 vmDestroy+%s' "$off" ;;
     *"shutdown"*"immediately"* | *"= powerOff"*) printf '3 vmDestroy' ;;
-    *"shutdown"*"stackAndMachine"*) printf '%d vmShutdown+1 bmcSoftShutdown+1 bmcPowerDown' $((deep + shallow)) ;;
+    *"shutdown"*"stackAndMachine"*) printf '%d vmShutdown+%s' $((deep + shallow)) "$off" ;;
     *"shutdown"*) printf '%d vmShutdown' $((deep + shallow)) ;;
     *"reboot"*"machine"*"immediately"*) printf '1 bmcHardReset' ;;
-    *"reboot"*"stackAndMachine"*) printf '%d vmShutdown+%d vmStart+1 bmcPowerUp' $((deep + shallow)) $((deep + shallow)) ;;
+    *"reboot"*"stackAndMachine"*) printf '%d vmShutdown+1 hostReboot+%d vmStart+1 bmcPowerUp' $((deep + shallow)) $((deep + shallow)) ;;
     *"reboot"*) printf '%d vmShutdown+%d vmReboot+%d vmStart' "$deep" "$shallow" "$deep" ;;
     *"= reset"*) printf '%d vmReset' "$shallow" ;;
     *"= suspend"*) printf '%d vmPause' $((deep + shallow)) ;;

@@ -18,7 +18,7 @@ lab_need sqlite3 smidump perl
 seed=${PM_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 sets=${PM_SETS:-10000}
 managers=12
-kinds=5 # machines of a manager: good, dead, sleeper, bare, stacked
+kinds=6 # machines of a manager: good, dead, sleeper, bare, stacked, hosted
 machines=$(((managers + 1) * kinds))
 program=${PM_TEST_BIN:-$LAB_ROOT/build/tests}/random_sets
 [[ -x $program ]] || bail_out "$program is missing"
@@ -31,7 +31,7 @@ perl "$LAB_ROOT/tests/integration/mib-writable.pl" "$LAB_ROOT/mib/PMSTACK-MIB.tx
     pmAgentTable pmMachineTable pmNicTable pmBmcTable pmVmTable pmJobTable pmGroupTable | cut -d' ' -f1 | sort >"$LAB/writable"
 is "$("$program" objects | sort)" "$(<"$LAB/writable")" "every object of the MIB that can be written is asked for"
 
-# ---- given: for each manager five machines of different kinds, in one group ----
+# ---- given: for each manager six machines of different kinds, in one group ----
 
 lab_snmpd || bail_out "no master agent"
 lab_farm --count "$machines" --do 'bmc all set on-time=200 soft-time=300 cycle-time=300' || bail_out "no farm"
@@ -47,6 +47,7 @@ conf() {
         machine $((first + 2)) "on-timeout = 2s  nic \"eth0\" { mac = \"02:00:5e:60:00:$(printf %02x "$first")\"  wol = \"udp\"  address = \"127.0.0.1\" }"
         machine $((first + 3)) ''
         machine $((first + 4)) "on-timeout = 3s  $(bmc $((first + 4)))  stack { uri = \"qemu+tcp://127.0.9.$first/system\"  connect-timeout = 2s }"
+        machine $((first + 5)) "host { local = true  socket = \"$LAB/run/nobody-$first.sock\" }"
         number=$((first / kinds + 1))
         ((number <= managers)) && number=g$number || number=shared
         printf 'group "%s" { members = { "m[%03d-%03d]" } }\n' "$number" "$first" $((first + kinds - 1))

@@ -329,7 +329,7 @@ static void ask_bmc(struct actor *actor, struct machine *machine)
 
 	v->machine = machine;
 	add_index(v, machine->index);
-	if (machine->kind == SLEEPER || machine->kind == BARE)
+	if (has_no_bmc(machine->kind))
 		v->fixed = INCONSISTENT;
 	random_value(actor, object, &v->value);
 	if (PERCENT(5))

@@ -91,7 +91,7 @@ static unsigned predict_machine(const struct actor *actor, const struct machine 
 		return INCONSISTENT;
 	if (stack && stack->number == 2)
 		return OK | INCONSISTENT;
-	if (method && method->number == 2 && (machine->kind == SLEEPER || machine->kind == BARE))
+	if (method && method->number == 2 && has_no_bmc(machine->kind))
 		return INCONSISTENT;
 	if (method && method->number == 3 && machine->kind != SLEEPER)
 		return INCONSISTENT;

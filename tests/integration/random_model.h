@@ -23,7 +23,7 @@
 #define NO_SUCH_MACHINE 999999U
 
 /* Of machines, by pmIndex in turn. */
-enum kind { GOOD, DEAD, SLEEPER, BARE, STACKED, KIND_COUNT };
+enum kind { GOOD, DEAD, SLEEPER, BARE, STACKED, HOSTED, KIND_COUNT };
 
 enum verb {
 	POWER_ON = 2,
@@ -144,10 +144,15 @@ static inline bool address_fits(const struct spec *spec)
 	return spec->address_length == length[spec->number[J_ADDR_TYPE]];
 }
 
+static inline bool has_no_bmc(enum kind kind)
+{
+	return kind == SLEEPER || kind == BARE || kind == HOSTED;
+}
+
 /* Whether the machine has what the verb needs: a mask of OK and INCONSISTENT. */
 static inline unsigned can_do(enum kind kind, unsigned verb, bool at_once_only)
 {
-	bool bmc = kind == GOOD || kind == DEAD || kind == STACKED;
+	bool bmc = kind == GOOD || kind == DEAD || kind == STACKED, host = kind == HOSTED;
 
 	switch (verb) {
 	case POWER_ON:
@@ -156,7 +161,12 @@ static inline unsigned can_do(enum kind kind, unsigned verb, bool at_once_only)
 		return kind == SLEEPER ? OK : INCONSISTENT;
 	case SHUTDOWN:
 	case REBOOT:
-		return kind == STACKED ? OK | INCONSISTENT : bmc ? OK : INCONSISTENT;
+		return kind == STACKED ? OK | INCONSISTENT : bmc || host ? OK : INCONSISTENT;
+	case SUSPEND:
+	case HIBERNATE:
+	case INIT:
+	case ARM_WOL:
+		return host ? OK : INCONSISTENT;
 	case POWER_OFF:
 	case CYCLE:
 	case RESET:
@@ -166,13 +176,39 @@ static inline unsigned can_do(enum kind kind, unsigned verb, bool at_once_only)
 	case IDENTIFY:
 		return bmc ? OK : INCONSISTENT;
 	default:
-		return INCONSISTENT; /* nothing here has a host */
+		return INCONSISTENT;
 	}
 }
 
 static inline bool uses_scope(unsigned verb)
 {
 	return verb >= SHUTDOWN && verb <= HIBERNATE;
+}
+
+/* Whether a machine goes down that nobody but its operating system can take down. */
+static inline bool goes_down(const struct spec *spec)
+{
+	unsigned verb = spec->number[J_ACTION], level = spec->number[J_INIT_LEVEL];
+
+	return uses_scope(verb) || (verb == INIT && (level == 0 || level == 6));
+}
+
+/* One with a host and nothing else. */
+static inline unsigned can_host(const struct spec *spec)
+{
+	unsigned verb = spec->number[J_ACTION];
+	bool armed = spec->number[J_ARM_WOL] == 1;
+
+	if (verb == REBOOT && spec->number[J_FORCE] == 3)
+		return INCONSISTENT; /* a reset, which takes a BMC */
+	if (armed && !goes_down(spec))
+		return INCONSISTENT;
+	if (verb == INIT && spec->number[J_SCOPE] == 2 &&
+	    (goes_down(spec) || spec->number[J_INIT_LEVEL] == 1))
+		return INCONSISTENT; /* that leaves the machine up */
+	if ((armed || verb == ARM_WOL || verb == SUSPEND || verb == HIBERNATE) && spec->number[J_NIC])
+		return INCONSISTENT; /* it has none */
+	return can_do(HOSTED, verb, true);
 }
 
 /* The same for a row: its options have to make sense, too. */
@@ -184,6 +220,8 @@ static inline unsigned can_run(enum kind kind, const struct spec *spec)
 		return INCONSISTENT;
 	if (uses_scope(verb) && spec->number[J_SCOPE] == 2)
 		return kind == STACKED ? OK | INCONSISTENT : INCONSISTENT;
+	if (kind == HOSTED)
+		return can_host(spec);
 	if (spec->number[J_ARM_WOL] == 1)
 		return uses_scope(verb) || verb == SOFT_OFF ? INCONSISTENT : OK | INCONSISTENT;
 	can = can_do(kind, verb, spec->number[J_SCOPE] == 1);

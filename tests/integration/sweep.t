@@ -38,19 +38,24 @@ sweep() {
 
 : >"$LAB/log/pmstackd.log"
 log_mark
-conf 1h | lab_agent_conf
+conf 1d | lab_agent_conf # 600 in a day: next to none is asked by its own clock meanwhile
 lab_agent || bail_out "no agent"
 swept "asked $BMCS BMCs: $BMCS answered, 0 did not, in [0-9.]+ s\$" "after a start all BMCs are asked at once"
 is "$(value pmAgentMachinesOff.1)" "$BMCS" "and all states are known"
 
 # ---- SIGUSR2 ----
 
+# Each column is a walk of its own.
+sum_of() { snmp_as reader bulkwalk -OvU -Cr25 "$1" | awk '{ sum += $1 } END { print sum + 0 }'; }
 opened=$(farm_total opened)
+again=$(sum_of pmBmcRetransmits)
 sweep
-swept "asked $BMCS BMCs: $BMCS answered, 0 did not" "SIGUSR2: all are asked again, with an interval of an hour"
+swept "asked $BMCS BMCs: $BMCS answered, 0 did not" "SIGUSR2: all are asked again, with an interval of a day"
+again=$(($(sum_of pmBmcRetransmits) - again)) # a busy machine may answer late
 is "$(farm_total opened)" 0 "in the sessions that there are"
 is "$(farm_total status-bmcs)" "$BMCS" "each of them"
-is "$(farm_total get-chassis-status)" "$BMCS" "once"
+polls=$(farm_total get-chassis-status)
+ok $((polls < BMCS || polls > BMCS + again)) "once: $polls questions, $again of them said to be repeated"
 isnt "$opened" 0 "sessions had been opened before"
 farm bmc 1-600 power on >/dev/null
 sweep
@@ -98,26 +103,24 @@ log_mark
 lab_agent || bail_out "no agent"
 swept "$BMCS answered" "a start with an interval of 4 s"
 farm totals reset >/dev/null
-most=0 before=0 slices=0
-end_ms=$(($(tap_now_ms) + 8000))
-while (($(tap_now_ms) < end_ms)); do
-    next_ms=$(($(tap_now_ms) + 400)) # a slice that took longer does not make the next one shorter
-    while (($(tap_now_ms) < next_ms)); do read -r -t 0.02 <> <(:); done
-    polls=$(farm_total get-chassis-status)
-    ((polls - before <= most)) || most=$((polls - before))
-    before=$polls
-    slices=$((slices + 1))
-done
-diag "$before polls in $slices slices of 0.4 s, at most $most in one"
-((before > BMCS * 3 / 2 && before < BMCS * 5 / 2))
-ok $? "each is polled once an interval, in two of them $before"
-((most < BMCS / 4))
-ok $? "never many at once: at most $most of $BMCS in a tenth of the interval"
+polled() { (($(farm stat all | grep -Ec ' polls=[2-9]') == BMCS)); } # each, twice
+wait_until "$WAIT_S" polled
+ok $? "each is polled again and again"
+gaps=$(farm gaps)
+gap_ms=$(grep -o 'gaps-median-ms=[0-9]*' <<<"$gaps")
+ok $((${gap_ms#*=} < 3500 || ${gap_ms#*=} > 4500)) "once an interval" || diag "$gaps"
 log_mark
 lab_signal pmstackd USR1
 wait_until "$WAIT_S" logged 'summary: polls since the start: [0-9]+, late p50 [0-9.]+ ms, p99 [0-9.]+ ms, at most [0-9.]+ ms; since the last summary: [0-9]+,'
 ok $? "SIGUSR1 tells how late polls were"
-diag "$(log_lines | grep -o 'polls since.*')"
+late=$(log_lines | grep -o 'polls since.*')
+diag "$late"
+late_ms=$(sed -E 's/.*at most ([0-9]+).*/\1/' <<<"$late")
+# By the clock of the farm, which does not wait for this script. An agent that came late makes up for it at once.
+most=$(farm stat all | sed -E 's/.* first-status=([0-9]+)\.([0-9]{3}).*/\1\2/' | sort -n |
+    awk '{ at[NR] = $1; while (at[NR] - at[from + 1] >= 400) from++; if (NR - from > most) most = NR - from } END { print most }')
+((most > 0 && most <= BMCS / 4 + BMCS * late_ms / 4000))
+ok $? "never many at once: at most $most of $BMCS in a tenth of the interval, by an agent that was late by $late_ms ms"
 
 # ---- a reload disturbs nobody ----
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # make demo: a machine room on this host. Four servers with BMCs and a storage server that wakes on a magic packet are
-# watched and switched by SNMP, and so is a host of VMs with what runs on it; every step shows its command, and what really happened is checked.
+# watched and switched by SNMP, and so are a host of VMs with what runs on it, and a machine that only its own operating
+# system can switch off; every step shows its command, and what really happened is checked.
 #
 #   demo.sh                the demo; it leaves nothing behind. KEEP=1: it leaves everything up
 #   demo.sh --stop LAB     ends what KEEP=1 left; build/demo/stop calls it
@@ -88,7 +89,8 @@ demo_end() {
 demo_network() {
     lab_snmptrapd && lab_snmpd || return 1
     for machine in web01 web02 web03 web04; do lab_bmc "$machine" || return 1; done
-    machine_power web03 on && lab_segment storage && lab_sleeper storage nas1 02:00:5e:10:00:01 && demo_stack || return 1
+    machine_power web03 on && lab_segment storage && lab_sleeper storage nas1 02:00:5e:10:00:01 || return 1
+    lab_guest mail storage --user pmstack && guest_push mail && demo_stack || return 1
     ln -s "$LAB/snmp/reader" "$LAB/snmp/operator" "$LAB/log" "$LAB_ROOT/$DEMO/"
     [[ -z ${SUDO_UID:-} ]] || chown -R "$SUDO_UID" "$LAB"/snmp/{reader,operator}
 }
@@ -107,6 +109,7 @@ demo_agent() {
 agent {
   name          = "demo"
   poll-interval = 2s
+  $(guest_conf_agent)
 }
 credentials "lab" {
   username      = "$LAB_BMC_USER"
@@ -131,6 +134,12 @@ machine "vmhost" {
     guest "db1" { uri = "$(libvirt_uri db1-inside)" }
   }
 }
+machine "mail" {
+  location = "rack 2"
+  nic "lan0" { mac = "$(guest_mac mail)"  interface = "$(segment_interface storage)" }
+  probe { method = "icmp"  address = "$(machine_address mail)"  timeout = 500ms }
+  $(guest_conf_host mail)
+}
 group "rack1" { members = { "web[01-04]" }  stagger = 200ms }
 END
     lab_agent
@@ -146,7 +155,8 @@ demo_introduce() {
         "pmstackd  its AgentX subagent, run by $LAB_AGENT_USER with CAP_NET_RAW and nothing else" \
         "web01-04  servers, each a BMC (ipmi_sim, IPMI 2.0) in front of a process: running is on" \
         "vmhost    a server of QEMU with a BMC; libvirt runs VMs on it, one of them in another VM" \
-        "nas1      sleeps in an Ethernet segment of its own until a magic packet reaches its NIC"
+        "nas1      sleeps in an Ethernet segment of its own until a magic packet reaches its NIC" \
+        "mail      Debian's kernel in QEMU, without a BMC: the agent comes by ssh, to pmstack-host and to nothing else"
 }
 
 # ---- the steps ----
@@ -154,7 +164,7 @@ demo_introduce() {
 step_look() {
     title "What is in the room?"
     wait_until "$TIMEOUT_S" all_states_known
-    command_as reader "snmpwalk 127.0.0.1 pmMachineName" 'web01.*web02.*web03.*web04.*nas1.*vmhost' "six machines"
+    command_as reader "snmpwalk 127.0.0.1 pmMachineName" 'web01.*web02.*web03.*web04.*nas1.*vmhost.*mail' "seven machines"
     command_as reader "snmpwalk 127.0.0.1 pmMachinePowerState" \
         '\.1 = INTEGER: off.*\.2 = INTEGER: off.*\.3 = INTEGER: on' "their power states, as their BMCs report them"
     explain "nas1 has no BMC. That it does not answer a ping does not prove that it is off: its state is unknown."
@@ -301,6 +311,31 @@ step_create() {
         "up came $(vm_order up)"
 }
 
+# shellcheck disable=SC2016 # as above
+step_host_off() {
+    title "mail has no BMC: its operating system switches it off, and arms its NIC before"
+    observe "its NIC is not armed" snmp_is reader pmNicArmed.7.1 disarmed
+    job_is '7."ann"."dark"'
+    command_as operator 'snmpset 127.0.0.1 pmJobRowStatus.$J = createAndGo pmJobAction.$J = shutdown pmJobScope.$J = machine pmJobArmWol.$J = true' \
+        'createAndGo.*true' "accepted"
+    explain "It takes its time, as operating systems do. Meanwhile:"
+}
+
+step_host_wake() {
+    title "Is mail off? Wake it"
+    observe "the job has ended" snmp_is reader 'pmJobState.7."ann"."dark"' succeeded
+    verdict "$(guest_is_off mail; echo $?)" "the machine has gone down by itself"
+    command_as reader "snmpget 127.0.0.1 pmMachinePowerState.7 pmMachineStateSource.7 pmNicArmed.7.1" ' off.* host.* armed' \
+        "off without a BMC: it has agreed, and since then neither ping nor ssh finds it"
+    command_as operator "snmpset 127.0.0.1 pmMachineCommand.7 = wake" 'wake' "a magic packet, and its operating system starts. Meanwhile:"
+}
+
+step_host_on() {
+    title "mail is back"
+    observe "the agent has seen it" state_is 7 on
+    verdict "$([[ $(guest_boots mail) == 2 ]]; echo $?)" "its operating system has started a second time, woken by its NIC"
+}
+
 step_refused() {
     title "What is refused"
     command_as reader "snmpset 127.0.0.1 pmMachineCommand.2 = powerOff" 'noAccess|authorizationError' \
@@ -313,7 +348,7 @@ step_refused() {
 
 step_overview() {
     title "The whole room in one varbind, and what happened"
-    command_as reader "snmpget 127.0.0.1 pmStateMapStates.1 | head -n 1" 'Hex-STRING: 04 04 04 04 04 04 00' \
+    command_as reader "snmpget 127.0.0.1 pmStateMapStates.1 | head -n 1" 'Hex-STRING: 04 04 04 04 04 04 04 00' \
         "an octet for each of 256 pmIndex: 2 is off, 4 is on, 0 is no machine"
     command_as reader "snmpwalk 127.0.0.1 pmEventText.2" 'pmEventText.2.[0-9]+ = STRING' "web02's history"
 }
@@ -327,9 +362,12 @@ demo_steps() {
     step_wake
     step_group
     step_job
+    step_host_off
     step_stack
     step_create
+    step_host_wake
     step_refused
+    step_host_on
     step_overview
 }
 
