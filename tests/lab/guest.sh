@@ -301,6 +301,8 @@ guest_has_shell() {
     machine_is_on "$1" && tac "$LAB/machine/$1/console" | awk '
         /^guest: shell/ { shell = 1; exit }
         /PM: suspend exit/ { awake = 1 }
+        /PM: hibernation: hibernation exit/ { saved = 1 }
+        /^guest: on/ && saved { saved = 0; next }
         /PM: suspend entry/ && !awake || /^guest: (on|up)|reboot: / { exit }
         END { exit !shell }'
 }
