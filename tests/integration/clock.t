@@ -171,7 +171,7 @@ jump() {
     group_is_on() { [[ $(power_ups | tail -n +$((first + 1)) | awk '$1 >= 9' | wc -l) == 4 ]]; }
     wait_until "$WAIT_S" group_is_on
     ok $? "$words: the group is switched on"
-    is "$(power_ups | tail -n +$((first + 1)) | awk '$1 >= 9 { if (last && ($2 - last < 900 || $2 - last > 3500)) print $2 - last; last = $2 }')" "" \
+    is "$(power_ups | tail -n +$((first + 1)) | awk '$1 >= 9 { if (last && ($2 - last < 400 || $2 - last > 3500)) print $2 - last; last = $2 }')" "" \
         "$words: one after the other, as far apart as ever"
     wait_jobs
     told "pmGroupFinished" "$words: the end of the group's command is told"
