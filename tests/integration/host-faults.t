@@ -62,6 +62,9 @@ seen 1 "on probe yes" "the machine is on again"
 put pmMachineCommand.1 shutdown >/dev/null
 goes() { [[ $(guest_count box 'guest: down') == 2 ]]; }
 wait_until "$WAIT_S" goes
+# that it has agreed is known when its answer is there, which may take until its connection is lost
+agreed() { [[ $(snmp_as reader bulkwalk -OvU pmJobStepState.1 | tail -n 1) =~ ^(verifying|succeeded)$ ]]; }
+wait_until "$WAIT_S" agreed
 lab_agent_kill
 wait_until "$WAIT_S" guest_is_off box
 lab_agent || bail_out "the agent does not start again"
